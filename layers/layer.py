@@ -1,0 +1,176 @@
+"""``Layer``: the contract that every layer, loss and net keeps."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Self
+
+import numpy as np
+
+from .cache import Cache
+from .errors import ShapeError
+from .store import Store
+
+Shape = tuple[Any, ...]
+
+
+class Layer(Store):
+    """A differentiable function of arrays, with a ``forward`` and a ``backward`` written by hand.
+
+    ``forward(x)`` computes the output and leaves in ``self.cache`` what ``backward`` needs;
+    ``backward(dy)`` takes the gradient of whatever ``forward`` returned and returns the gradient of
+    ``x`` (a tuple for several inputs, ``None`` for integer ones), *adding* each parameter's gradient to
+    ``Param.grad``. Neither writes into its arguments. Axis 0 of every array is the sample.
+
+    A subclass with parameters or another output shape defines ``build(in_shape)``: it makes them with
+    ``self.param`` and returns the output's shape, both shapes without the batch axis. It runs by itself
+    at the first ``forward``, or by hand. ``super().__init__()`` need not be called.
+
+    A layer that keeps layers in attributes, or in lists, tuples or dicts there, is their parent:
+    modes, dtype, parameters, buffers, names and generators reach them through it.
+
+    Attributes
+    ----------
+    cache : Cache
+        What the last ``forward`` left.
+    in_shape, out_shape : tuple or None
+        Shapes without the batch axis once built; a tuple of shapes for several inputs.
+    training : bool
+        Changes behaviour (dropout, batch statistics), never caching.
+    input_grad : bool
+        False where a net knows that nobody wants ``dx``; ``backward`` may then return ``None``.
+    takes_target : bool
+        True for losses and for nets that end in one.
+    backward_uses : tuple of str
+        What ``backward`` reads of the arrays themselves: ``"input"``, ``"output"``, both or neither.
+    batch_coupled : bool
+        True if one sample's output depends on the others (batch statistics, a mean loss).
+    """
+
+    training: bool = True
+    input_grad: bool = True
+    takes_target: bool = False
+    backward_uses: tuple[str, ...] = ("input", "output")
+    batch_coupled: bool = False
+    in_shape: Shape | None = None
+    out_shape: Shape | None = None
+    cache: Cache
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        self = super().__new__(cls, *args, **kwargs)
+        # The first-time versions stand before the class's own; forward's takes itself away after one run.
+        self.__dict__.update(cache=Cache(cls.__name__), forward=self._first_forward, build=self._build_once)
+        return self
+
+    def forward(self, *inputs: Any) -> Any:
+        """Return the output; leave in ``self.cache`` what ``backward`` needs."""
+        raise NotImplementedError(f"{type(self).__name__} defines no forward(self, x)")
+
+    def backward(self, dy: Any) -> Any:
+        """Return the gradient of the input, given that of the output; add to each ``Param.grad``."""
+        raise NotImplementedError(f"{type(self).__name__} defines no backward(self, dy)")
+
+    def build(self, in_shape: Any) -> Any:
+        """Make the parameters for inputs of this shape (batch axis left out); return the output's shape.
+
+        The default makes none and returns the (first) input's shape. Again with the same shape: nothing.
+
+        Raises
+        ------
+        ShapeError
+            If the shape does not fit, or the layer is already built for another one.
+        """
+        return in_shape[0] if in_shape and isinstance(in_shape[0], tuple) else in_shape
+
+    def flops(self) -> int:
+        """Additions and multiplications in one sample's forward pass, once built."""
+        return int(np.prod(self.out_shape or (1,)))
+
+    @property
+    def built(self) -> bool:
+        """Whether this layer's own arrays exist (true from the start if it never has any)."""
+        return self.in_shape is not None or type(self).build is Layer.build
+
+    def train(self, mode: bool = True) -> Self:
+        """Behave as in training, with all layers below; returns the layer."""
+        for _, layer in self.walk():
+            layer.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Behave as in use, with all layers below; returns the layer."""
+        return self.train(False)
+
+    def tied(self) -> Self:
+        """Return a layer with the *same* parameters and buffers, and a cache and generator of its own.
+
+        Gradients of the twins add up. Works before build: the first to be built makes the parameters,
+        the other compares shapes.
+        """
+        twin = type(self).__new__(type(self))
+        own = {*vars(twin), "in_shape", "out_shape", "_rng", "_name", "_seed", "_path", "_where"} - {"_shared", "_arguments"}
+        vars(twin).update({name: _tie(value) for name, value in vars(self).items() if name not in own})
+        return twin
+
+    def _first_forward(self, *inputs: Any, **options: Any) -> Any:
+        self.place_as_top()
+        shapes = tuple(np.shape(x)[1:] for x in inputs if x is not None)
+        in_shape: Shape = shapes[0] if len(shapes) == 1 else shapes
+        said = self.in_shape is not None or type(self).build is not Layer.build
+        if self.in_shape is None:
+            self._prepare(in_shape)
+        output = type(self).forward(self, *inputs, **options)
+        out_shape = _shape_of(output)
+        if self.in_shape is None or not said:
+            self.in_shape, self.out_shape = in_shape, out_shape
+        elif self.in_shape == in_shape and self.out_shape != out_shape:
+            raise ShapeError(
+                f"{self.where}: build said the output's shape is {self.out_shape}, forward made {out_shape}; "
+                f"let build(in_shape) return the output's shape, batch axis left out"
+            )
+        self.__dict__.pop("forward", None)
+        return output
+
+    def _prepare(self, in_shape: Shape) -> None:
+        """Build before the first forward; containers leave it to their children, who see the real arrays."""
+        self.build(in_shape)
+
+    def _build_once(self, in_shape: Any) -> Any:
+        in_shape = _normal(in_shape)
+        if self.in_shape is None:
+            self.place_as_top()
+            try:
+                self.out_shape = _normal(type(self).build(self, in_shape))
+            finally:
+                self.__dict__.pop("_declared", None)
+            self.in_shape = in_shape
+        elif in_shape != self.in_shape:
+            raise ShapeError(f"{self.where}: already built for input of shape {self.in_shape}, got {in_shape}")
+        return self.out_shape
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("forward", "build", "cache")}
+
+    def __copy__(self) -> Self:
+        return copy.deepcopy(self)
+
+
+def _tie(value: Any) -> Any:
+    if isinstance(value, Layer):
+        return value.tied()
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_tie, value))
+    if isinstance(value, dict):
+        return {key: _tie(item) for key, item in value.items()}
+    return value
+
+
+def _normal(shape: Any) -> Shape:
+    """Shapes as plain tuples of ints: ``4`` is ``(4,)``; a tuple of shapes stays one."""
+    if isinstance(shape, (int, np.integer)):
+        return (int(shape),)
+    return tuple(_normal(s) if isinstance(s, (tuple, list)) else int(s) for s in shape)
+
+
+def _shape_of(output: Any) -> Shape:
+    return tuple(map(_shape_of, output)) if isinstance(output, tuple) else np.shape(output)[1:]

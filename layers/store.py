@@ -1,0 +1,181 @@
+"""A layer's arrays: making, finding, casting, sharing, reading and writing them."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+
+from .errors import DTypeError, NotBuiltError, ShapeError, StateError
+from .initializers import Initializer, Zeros
+from .param import Array, Buffer, Param
+from .tree import INITIAL_VALUES, Node, join
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+class _Shared:
+    """What tied twins have in common."""
+
+    def __init__(self) -> None:
+        self.params: dict[str, Param] = {}
+        self.buffers: dict[str, Buffer] = {}
+        self.dtype: np.dtype[Any] = FLOATS[0]
+
+
+class Store(Node):
+    """A node with parameters (learned) and buffers (kept, not learned)."""
+
+    _shared: _Shared
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        self = super().__new__(cls, *args, **kwargs)
+        self.__dict__["_shared"] = _Shared()
+        return self
+
+    def param(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        init: Initializer,
+        *,
+        fan_in: int | None = None,
+        fan_out: int | None = None,
+        lr_mult: float = 1.0,
+        decay_mult: float = 1.0,
+    ) -> Param:
+        """Make a learned array; called from ``build``.
+
+        A tied twin that is built later gets the one that is there.
+
+        Raises
+        ------
+        ShapeError
+            If a twin made it with another shape, or ``build`` makes two of one name.
+        """
+        there = self._declare(name, shape, self._shared.params)
+        if there is None:
+            values = init.sample(self.generator(INITIAL_VALUES, name), shape, fan_in, fan_out)
+            there = Param(name, np.array(values, self.dtype), lr_mult, decay_mult)
+            self._shared.params[name] = there
+        return there
+
+    def buffer(self, name: str, shape: tuple[int, ...], init: Initializer | None = None) -> Buffer:
+        """Make an array (zeros by default) that is saved and copied but not learned; called from ``build``."""
+        there = self._declare(name, shape, self._shared.buffers)
+        if there is None:
+            values = (init or Zeros()).sample(self.generator(INITIAL_VALUES, name), shape, None, None)
+            there = self._shared.buffers[name] = Buffer(name, np.array(values, self.dtype))
+        return there
+
+    def _declare(self, name: str, shape: tuple[int, ...], there: dict[str, Any]) -> Any:
+        declared = self.__dict__.setdefault("_declared", set())
+        if name in declared or "." in name:
+            why = "it is there already" if name in declared else "a dot separates layers"
+            raise ShapeError(f"{self.where}: build cannot make an array called {name!r}: {why}")
+        declared.add(name)
+        found = there.get(name)
+        if found is not None and found.shape != tuple(shape):
+            raise ShapeError(
+                f"{self.where}: its tied twin has {name} of shape {found.shape}, this input needs {tuple(shape)}"
+            )
+        return found
+
+    @property
+    def built(self) -> bool:
+        """Whether this layer's own arrays exist (true from the start if it never has any)."""
+        raise NotImplementedError
+
+    @property
+    def params(self) -> dict[str, Param]:
+        """Learned arrays by path, tied ones once.
+
+        Raises
+        ------
+        NotBuiltError
+            If a layer is not built yet.
+        """
+        return self._collect("params")
+
+    @property
+    def buffers(self) -> dict[str, Buffer]:
+        """Arrays that are state but not learned, by path, tied ones once."""
+        return self._collect("buffers")
+
+    def _collect(self, kind: str) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        seen: set[int] = set()
+        for path, layer in self.walk():
+            if not layer.built:
+                raise NotBuiltError(
+                    f"{layer.where}: not built, so its {kind} do not exist yet; "
+                    f"call build(in_shape), batch axis left out, or forward once"
+                )
+            for name, array in getattr(layer._shared, kind).items():
+                if id(array) not in seen:
+                    seen.add(id(array))
+                    found[join(path, name)] = array
+        return found
+
+    def zero_grad(self) -> None:
+        """Clear every parameter's gradient."""
+        for p in self.params.values():
+            p.zero_grad()
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the parameters: float32 unless ``astype`` said otherwise."""
+        return self._shared.dtype
+
+    def astype(self, dtype: Any) -> Self:
+        """Compute in float32 or float64 from now on; works before and after build; returns the layer."""
+        wanted = np.dtype(dtype)
+        if wanted not in FLOATS:
+            raise DTypeError(f"{self.where}: expected float32 or float64, got {wanted}")
+        for _, layer in self.walk():
+            layer._shared.dtype = wanted
+            for array in (*layer._shared.params.values(), *layer._shared.buffers.values()):
+                array.cast(wanted)
+        return self
+
+    def cast(self, x: Array) -> Array:
+        """Return ``x`` in the parameters' dtype, if it holds floating-point numbers or bytes.
+
+        Raises
+        ------
+        DTypeError
+            For other integers: they may be labels or tokens, which are no quantities.
+        """
+        if x.dtype == self.dtype:
+            return x
+        if x.dtype.kind in "fb" or x.dtype == np.uint8:
+            return x.astype(self.dtype)
+        raise DTypeError(
+            f"{self.where}: expected floating-point numbers or uint8, got {x.dtype}; "
+            f"if these are quantities, pass x.astype(np.{self.dtype.name})"
+        )
+
+    def state(self) -> dict[str, Array]:
+        """Copies of all parameters and buffers by path."""
+        return {path: array.data.copy() for path, array in {**self.params, **self.buffers}.items()}
+
+    def load_state(self, arrays: dict[str, Any]) -> None:
+        """Copy arrays by path into the parameters and buffers.
+
+        Raises
+        ------
+        StateError
+            If names or shapes differ; it lists every difference, and nothing has been changed.
+        """
+        mine: dict[str, Buffer] = {**self.params, **self.buffers}
+        wrong = [f"missing: {path} {mine[path].shape}" for path in mine if path not in arrays]
+        wrong += [f"unknown: {path} {np.shape(arrays[path])}" for path in arrays if path not in mine]
+        wrong += [
+            f"{path}: expected shape {mine[path].shape}, got {np.shape(arrays[path])}"
+            for path in mine
+            if path in arrays and np.shape(arrays[path]) != mine[path].shape
+        ]
+        if wrong:
+            raise StateError(f"{self.where}: this is the state of another net\n  " + "\n  ".join(wrong))
+        for path, array in mine.items():
+            array.data = arrays[path]

@@ -1,0 +1,100 @@
+"""Layers that hold layers: children, paths, names, and the random numbers that depend on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+
+from .configurable import Configurable
+from .errors import LayerReuseError
+
+INITIAL_VALUES, FORWARD_PASSES = 0, 1  # streams of random numbers
+
+
+class Node(Configurable):
+    """A place in the tree that a net is.
+
+    Whatever is kept in an attribute, or in a list, tuple or dict there, is a child. Attributes of every
+    node: ``seed``, of its random numbers and those of all below it (``None``: the parent's, 0 at the top).
+    """
+
+    seed: int | None = None
+    _name: str | None = None
+    _seed: int | None = None  # seed and path that the random numbers come from; None: not placed yet
+    _path: str = ""
+    _where: str | None = None
+
+    @property
+    def children(self) -> dict[str, Self]:
+        """The layers this one holds, by name, in the order of their assignment."""
+        found: dict[str, Any] = {}
+        for name, value in vars(self).items():
+            if isinstance(value, Node):
+                found[name] = value
+            elif isinstance(value, (list, tuple, dict)):
+                items = value.items() if isinstance(value, dict) else enumerate(value)
+                found.update({f"{name}.{key}": item for key, item in items if isinstance(item, Node)})
+        return found
+
+    def walk(self, path: str = "") -> Iterator[tuple[str, Self]]:
+        """This layer and all below it, with their paths: ``("", net), ("affine1", …), …``."""
+        yield path, self
+        for name, child in self.children.items():
+            yield from child.walk(join(path, name))
+
+    def named(self, name: str) -> Self:
+        """Give the layer the name it bears in a ``Sequential``; returns the layer."""
+        if not name.isidentifier():
+            raise ValueError(f"a layer's name is a word like 'fc' or 'conv1_2', got {name!r}")
+        self._name = name
+        return self
+
+    @property
+    def where(self) -> str:
+        """The layer's place for error messages: ``Sequential > affine1 (Affine)``."""
+        return self._where or type(self).__name__
+
+    def place(self, seed: int, path: str, where: str) -> None:
+        """Tell this layer and all below it where they stand: their random numbers depend on it."""
+        if self.seed is not None:
+            seed, path = self.seed, ""
+        self._seed, self._path, self._where = seed, path, where
+        for name, child in self.children.items():
+            child.place(seed, join(path, name), f"{where} > {name} ({type(child).__name__})")
+
+    def place_as_top(self) -> None:
+        """Place a layer that no parent has placed: it is the top of its tree."""
+        if self._seed is None:
+            refuse_reuse(self)
+            self.place(0, "", type(self).__name__)
+
+    def generator(self, stream: int, name: str = "") -> np.random.Generator:
+        """Return a new generator, seeded by the seed, the path and the stream: no layer disturbs another's."""
+        self.place_as_top()
+        return np.random.default_rng([self._seed or 0, stream, *join(self._path, name).encode()])
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """The only source of random numbers for ``forward``."""
+        if "_rng" not in self.__dict__:
+            self.__dict__["_rng"] = self.generator(FORWARD_PASSES)
+        return self.__dict__["_rng"]
+
+
+def refuse_reuse(top: Node) -> None:
+    """Raise ``LayerReuseError`` if one layer object stands in two places below ``top``."""
+    seen: dict[int, str] = {}
+    for path, layer in top.walk():
+        if id(layer) in seen:
+            raise LayerReuseError(
+                f"{type(top).__name__}: one {type(layer).__name__} object stands at {seen[id(layer)]!r} and at "
+                f"{path!r}; make a second layer, or share its weights with tied()"
+            )
+        seen[id(layer)] = path
+
+
+def join(path: str, name: str) -> str:
+    """Join the parts of a path with a dot."""
+    return f"{path}.{name}" if path and name else path or name
