@@ -1,3 +1,29 @@
-"""placeholder."""
+"""Data sets, readers for files that nobody vouches for, and batches."""
+
 if __name__ == "data":
     raise ImportError("import it as handbrew.data: under its bare name every class would exist twice")
+
+from .batches import Batches
+from .dataset import Dataset
+from .embedded import digits
+from .errors import FileFormatError
+from .idx import read_idx
+from .loading import load
+from .npz import read_npz
+from .synthetic import blobs, moons, spiral
+from .table import read_csv, read_features
+
+__all__ = [
+    "Batches",
+    "Dataset",
+    "FileFormatError",
+    "blobs",
+    "digits",
+    "load",
+    "moons",
+    "read_csv",
+    "read_features",
+    "read_idx",
+    "read_npz",
+    "spiral",
+]

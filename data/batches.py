@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from handbrew.data.dataset import Dataset
-from handbrew.data.shuffle import shuffled
+from .dataset import Dataset
+from .shuffle import shuffled
 
 _POSITION = {"epoch", "batch"}
 
@@ -17,12 +17,12 @@ class Batches:
     """Each `for X_batch, y_batch in batches` is one epoch over `X`, shape (N, ...), and `y`, shape (N, ...).
 
     `Batches(dataset, batch_size=...)` works too. The order depends on the seed and the epoch's number alone.
-    With `drop_last`, a last batch smaller than the others is left out. Without `shuffle` batches are views: do not
-    write into them.
+    With `drop_last`, a last batch smaller than the others is left out. Without `shuffle`, batches are views:
+    do not write into them. Raises ValueError if there would be no batch at all.
 
     `state()` says where the loop is, also from within its body, where the batch just given counts as done.
-    `restore(state)`, on equal Batches, makes the next `for` give exactly the batches that were still to come in that
-    epoch (none, if it was the last). Without `restore`, a `for` after a `break` starts the next epoch.
+    `restore(state)`, on equal Batches, makes the next `for` give exactly the batches that were still to come
+    in that epoch (none, after its last). Without `restore`, a `for` after a `break` starts the next epoch.
 
     >>> batches = Batches([[1.0], [2.0], [3.0]], [0, 1, 1], batch_size=2, shuffle=False)
     >>> [len(y) for X, y in batches]
@@ -47,10 +47,15 @@ class Batches:
             raise TypeError("Batches(X) without y; for a net that should answer its own input, Batches(X, X)")
         else:
             self.data = Dataset(np.asarray(X), np.asarray(y))
-        self.batch_size, self.shuffle, self.seed, self.drop_last = index(batch_size), shuffle, index(seed), drop_last
+        self.batch_size, self.shuffle, self.seed, self.drop_last = (
+            index(batch_size),
+            shuffle,
+            index(seed),
+            drop_last,
+        )
         if self.batch_size < 1 or not len(self):
             raise ValueError(
-                f"{len(self.data)} samples in batches of {batch_size}, drop_last={drop_last}, make no batch at all"
+                f"{len(self.data)} samples in batches of {batch_size}, drop_last={drop_last}, make no batch"
             )
         self._epoch, self._batch = 0, 0  # of this epoch, so many batches are done
         self._restored = False
@@ -72,7 +77,10 @@ class Batches:
         (X, y), epoch = self.data, self._epoch
         order = shuffled(len(X), self.seed, epoch) if self.shuffle else None
         for batch in range(self._batch, len(self)):
-            self._epoch, self._batch = epoch, batch + 1  # before the yield: state() in the loop counts this batch
+            self._epoch, self._batch = (
+                epoch,
+                batch + 1,
+            )  # before the yield: state() in the loop counts this batch
             at = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
             if order is None:
                 yield X[at], y[at]
@@ -97,7 +105,9 @@ class Batches:
         here = self.state()
         if set(state) != set(here):
             raise ValueError(f"not a state of Batches: expected the keys {sorted(here)}, got {sorted(state)}")
-        differ = [f"{k} {state[k]} (here {here[k]})" for k in here if k not in _POSITION and state[k] != here[k]]
+        differ = [
+            f"{k} {state[k]} (here {here[k]})" for k in here if k not in _POSITION and state[k] != here[k]
+        ]
         if differ:
             raise ValueError(f"this state is of other batches: {', '.join(differ)}; make these like those")
         epoch, batch = index(state["epoch"]), index(state["batch"])

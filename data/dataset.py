@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from handbrew.data.shuffle import shuffled
+from .shuffle import shuffled
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,14 +33,14 @@ class Dataset:
         X, y = np.asarray(self.X), np.asarray(self.y)
         if X.shape[:1] != y.shape[:1] or not X.ndim:
             raise ValueError(
-                f"X has shape {X.shape} and y {y.shape}: axis 0 counts the samples and must be the same in both"
+                f"X has shape {X.shape} and y {y.shape}: axis 0 counts the samples and must be the same"
             )
         if y.dtype.kind in "biu":
             y = y.astype(np.int64, copy=False)
             if self.classes and y.size and not (y.min() >= 0 and y.max() < len(self.classes)):
                 raise ValueError(
-                    f"the labels run from {y.min()} to {y.max()}, but {len(self.classes)} classes have names: "
-                    f"expected labels from 0 to {len(self.classes) - 1}"
+                    f"the labels run from {y.min()} to {y.max()}, "
+                    f"expected 0 to {len(self.classes) - 1}, as {len(self.classes)} classes have names"
                 )
         object.__setattr__(self, "X", X)
         object.__setattr__(self, "y", y)
@@ -64,13 +64,15 @@ class Dataset:
     def split(self, fraction: float = 0.2, seed: int = 0) -> tuple["Dataset", "Dataset"]:
         """`(rest, held_out)`: two data sets without a common sample, each in the order it had.
 
-        `held_out` gets `round(fraction * N)` samples drawn at random. With labels of shape (N,), each class gives
-        its share, to within one sample. Same seed, same split, on every machine and with every NumPy.
+        `held_out` gets `round(fraction * N)` samples drawn at random. With labels of shape (N,), each class
+        gives its share, to within one sample. Same seed, same split, on every machine and with every NumPy.
         Raises ValueError if one side would be empty.
         """
         n, held = len(self), round(fraction * len(self))
         if not 0 < held < n:
-            raise ValueError(f"split({fraction}) of {n} samples leaves one side empty: between 0 and 1, please")
+            raise ValueError(
+                f"split({fraction}) of {n} samples leaves one side empty: between 0 and 1, please"
+            )
         order = shuffled(n, seed)
         if self.y.dtype.kind == "i" and self.y.ndim == 1:
             order = order[self.y[order].argsort(kind="stable")]  # by class, shuffled within it

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from handbrew.data.errors import FileFormatError
+from .errors import FileFormatError
 
 MAX_RATIO = 1032  # deflate's best: 258 bytes from 2 bits
 _PIECE = 1 << 20
@@ -26,19 +26,24 @@ def decoding(path: Path) -> Iterator[None]:
     except (FileFormatError, MemoryError):
         raise
     except Exception as error:  # zipfile and zlib raise a dozen kinds, and document half of them
-        raise FileFormatError(f"{path}: damaged, or not of its format ({type(error).__name__}: {error})") from error
+        raise FileFormatError(
+            f"{path}: damaged, or not of its format ({type(error).__name__}: {error})"
+        ) from error
 
 
 def read_exactly(stream: Stream, size: int, name: str) -> bytearray:
     """The `size` bytes that are all that is left of `stream`.
 
-    Memory grows with what is there, not with what was promised. Raises FileFormatError about `name` for less or more.
+    Memory grows with what is there, not with what was promised. Raises FileFormatError, about `name`, for
+    less or more.
     """
     data = bytearray()
     while len(data) < size and (piece := stream.read(min(size - len(data), _PIECE))):
         data += piece
     if len(data) < size:
-        raise FileFormatError(f"{name} is cut short: its header promises {size} bytes of data, {len(data)} are there")
+        raise FileFormatError(
+            f"{name} is cut short: its header promises {size} bytes of data, {len(data)} are there"
+        )
     if stream.read(1):
         raise FileFormatError(f"{name} goes on after the {size} bytes of data that its header promises")
     return data

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MISSING = frozenset(("", "?", "na", "n/a", "nan", "null"))  # compared in lower case
+MISSING = "missing value; fill it in or drop the row"
+_LARGEST = float(np.finfo(np.float32).max)
 
 Classes = tuple[str, ...] | None
 Complain = Callable[[int, str], None]
@@ -18,19 +19,19 @@ def encode(cells: Sequence[str], classes: Classes, complain: Complain) -> tuple[
 
     - `classes` given: y int64 (N,), the place of each cell in them.
     - `classes=()`: y float32 (N, 1), the cells as numbers.
-    - `classes=None`: the column decides. Integers (3.0 is one) and words are labels: y int64 (N,) with the distinct
-      ones, sorted, as `classes`. A single number with a fraction makes all of them numbers, as for `()`.
+    - `classes=None`: the column decides. Integers (3.0 is one) and words are labels: y int64 (N,) with the
+      distinct ones, sorted, as `classes`. One number with a fraction makes all of them numbers, as for `()`.
 
     What is wrong with cell i goes to `complain(i, what)`; the result means nothing then.
     """
     cells = [cell.strip() for cell in cells]
-    missing = [i for i, cell in enumerate(cells) if cell.lower() in MISSING]
+    missing = [i for i, cell in enumerate(cells) if is_missing(cell)]
     for i in missing:
-        complain(i, "missing value; fill it in or drop the row")
+        complain(i, MISSING)
     if missing:
         return np.zeros(len(cells)), None
     if not classes:
-        numbers = [_number(cell) for cell in cells]
+        numbers = [as_number(cell) for cell in cells]
         if classes is not None or any(isinstance(number, float) for number in numbers):
             return _floats(cells, complain), None
         whole = [number for number in numbers if isinstance(number, int)]
@@ -43,28 +44,33 @@ def _places(cells: list[str], classes: tuple[str, ...], complain: Complain) -> N
     place = {name: i for i, name in enumerate(classes)}
     y = np.zeros(len(cells), np.int64)
     for i, cell in enumerate(cells):
-        number = None if cell in place else _number(cell)
+        number = None if cell in place else as_number(cell)
         name = cell if number is None else str(number)  # "3" for 3.0 or 03
         if name in place:
             y[i] = place[name]
         else:
             shown = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
-            complain(i, f"unknown label {cell!r}; the classes are {shown}")
+            complain(i, f"unknown label {cell[:40]!r}; the classes are {shown}")
     return y
 
 
 def _floats(cells: list[str], complain: Complain) -> NDArray[np.float32]:
     y = np.zeros((len(cells), 1), np.float32)
     for i, cell in enumerate(cells):
-        number = _number(cell)
-        if number is None or abs(number) > np.finfo(np.float32).max:
-            complain(i, f"{cell!r} is not a number that fits float32")
+        number = as_number(cell)
+        if number is None or abs(number) > _LARGEST:
+            complain(i, f"{cell[:40]!r} is not a number that fits float32")
         else:
             y[i] = number
     return y
 
 
-def _number(cell: str) -> int | float | None:
+def is_missing(cell: str) -> bool:
+    """Whether `cell` is empty or one of the usual words for nothing."""
+    return cell.strip().lower() in ("", "?", "na", "n/a", "nan", "null")
+
+
+def as_number(cell: str) -> int | float | None:
     """`cell` as an int if it is whole, as a float if not, None if it is no finite number."""
     try:
         return int(cell)

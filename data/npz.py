@@ -1,7 +1,7 @@
 """NumPy's npz archives, read without NumPy's own loader.
 
-An npz file is a zip of npy files. Each starts with a magic string, a version, the length of a header and that header,
-the text of a dict: `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`. The data follow.
+An npz file is a zip of npy files. Each starts with a magic string, a version, the length of a header and that
+header, the text of a dict: `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`. The data follow.
 (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html)
 """
 
@@ -14,10 +14,10 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from handbrew.data.dataset import Dataset
-from handbrew.data.errors import FileFormatError
-from handbrew.data.guard import MAX_RATIO, decoding, read_exactly
-from handbrew.data.labels import Classes, encode
+from .dataset import Dataset
+from .errors import FileFormatError
+from .guard import MAX_RATIO, decoding, read_exactly
+from .labels import Classes, encode
 
 if TYPE_CHECKING:
     from zipfile import ZipFile, ZipInfo
@@ -25,8 +25,13 @@ if TYPE_CHECKING:
 Names = tuple[tuple[str, str], ...]
 
 TRAIN: Names = (
-    ("X", "y"), ("x", "y"), ("X_train", "y_train"), ("x_train", "y_train"), ("images", "labels"), ("data", "target"),
-)  # fmt: skip
+    ("X", "y"),
+    ("x", "y"),
+    ("X_train", "y_train"),
+    ("x_train", "y_train"),
+    ("images", "labels"),
+    ("data", "target"),
+)
 TEST: Names = (("X_test", "y_test"), ("x_test", "y_test"))
 # The header is matched, not evaluated: there is no way to spell an array of Python objects or of records.
 _DESCR = re.compile(rb"""['"]descr['"]: *['"]([<>=|]?[biufU][0-9]+)['"]""")
@@ -37,9 +42,10 @@ _SHAPE = re.compile(rb"""['"]shape['"]: *\(([0-9, ]*)\)""")
 def read_npz(path: str | PathLike[str], X: str = "X", y: str = "y") -> Dataset:
     """The arrays called `X` and `y` in an npz file, which `numpy.savez(path, X=..., y=...)` writes.
 
-    If there are none by the default names: x and y, X_train and y_train, x_train and y_train, images and labels, data
-    and target. Labels that are strings become integers, as in `read_csv`; an array `classes` of strings names integer
-    ones. Other values stay as they are, and other arrays are not looked at. Nothing is ever unpickled.
+    If there are none by the default names: x and y, X_train and y_train, x_train and y_train, images and
+    labels, data and target. Labels that are strings become integers, as in `read_csv`; an array `classes`
+    names integer ones. Other values stay as they are, other arrays are not looked at, nothing is unpickled.
+
     Raises FileFormatError if the file is damaged or does not hold such arrays.
     """
     return pair(Npz(Path(path)), TRAIN if (X, y) == ("X", "y") else ((X, y),))
@@ -59,12 +65,12 @@ class Npz:
 
 
 def pair(npz: Npz, names: Names, classes: Classes = None) -> Dataset:
-    """The first pair of `names` that is there, as a data set; `classes` are those of another one, to be followed."""
+    """The first pair of `names` that is there, as a data set; its labels follow `classes`, if given."""
     found = next(((X, y) for X, y in names if X in npz.members and y in npz.members), None)
     if not found:
         expected = " or ".join(f"{X} and {y}" for X, y in names)
         raise FileFormatError(
-            f"{npz.path}: expected the arrays {expected}, found {', '.join(npz.members) or 'none'}"
+            f"{npz.path}: expected the arrays {expected}, found {', '.join(list(npz.members)[:10]) or 'none'}"
         )
     X, y = npz[found[0]], npz[found[1]]
 
@@ -94,14 +100,16 @@ def _read(archive: "ZipFile", info: "ZipInfo", name: str) -> NDArray[Any]:
     if info.compress_type not in (0, 8) or info.flag_bits & 1:
         raise FileFormatError(f"{name} is encrypted, or packed by another method than deflate")
     if info.file_size > info.compress_size * MAX_RATIO:
-        raise FileFormatError(f"{name} claims to unpack {info.compress_size} bytes to {info.file_size}, which cannot be")
+        raise FileFormatError(
+            f"{name} claims to unpack {info.compress_size} bytes to {info.file_size}, which cannot be"
+        )
     with archive.open(info) as stream:
         start, header = _header(stream)
         descr, order, shape = _DESCR.search(header), _ORDER.search(header), _SHAPE.search(header)
         if not (descr and order and shape):
             raise FileFormatError(
-                f"{name} is no array of numbers or strings, and other objects are never loaded; "
-                f"its header is {header.strip()!r}"
+                f"{name} is no array of real numbers or strings, and other objects are never loaded; "
+                f"its header is {header[:100]!r}"
             )
         dtype, lengths = np.dtype(descr[1].decode()), tuple(map(int, re.findall(rb"\d+", shape[1])))
         size = math.prod(lengths) * dtype.itemsize

@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from handbrew.data.dataset import Dataset
+from .dataset import Dataset
 
 
 def spiral(samples_per_class: int = 100, classes: int = 3, noise: float = 0.2, seed: int = 0) -> Dataset:
     """Arms that wind around the origin, one per class: no line separates them.
 
-    Arm c runs through the angles 2 pi c / classes + 4 r, its radius r growing from 0 to 1; `noise` is the standard
-    deviation of the angle in radians. X float32 (classes * samples_per_class, 2), sorted by class.
+    Arm c runs through the angles 2 pi c / classes + 4 r, its radius r growing from 0 to 1; `noise` is the
+    standard deviation of the angle in radians. X float32 (classes * samples_per_class, 2), sorted by class.
     """
     _positive(samples_per_class=samples_per_class, classes=classes)
     r = np.linspace(0, 1, samples_per_class)

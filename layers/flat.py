@@ -30,17 +30,20 @@ class FlatBuffer:
     """
 
     def __init__(self, params: list[Param]) -> None:
-        dtype = params[0].data.dtype
-        line = CACHE_LINE // dtype.itemsize
-        sizes = [-(-p.data.size // line) * line for p in params]
-        self.size = sum(sizes)
-        self.data, self.grad = aligned_zeros(self.size, dtype), aligned_zeros(self.size, dtype)
+        self.dtype = params[0].data.dtype
+        self.size = sum(self.padded(p) for p in params)
+        self.data, self.grad = aligned_zeros(self.size, self.dtype), aligned_zeros(self.size, self.dtype)
         self.stamp = 0
         offset = 0
-        for p, size in zip(params, sizes, strict=True):
+        for p in params:
             piece = slice(offset, offset + p.data.size)
             p.move(self, offset, self.data[piece].reshape(p.shape), self.grad[piece].reshape(p.shape))
-            offset += size
+            offset += self.padded(p)
+
+    def padded(self, p: Param) -> int:
+        """How many elements a parameter takes up, filled up to a whole cache line."""
+        line = CACHE_LINE // self.dtype.itemsize
+        return -(-p.data.size // line) * line
 
 
 def pack(params: Iterable[Param]) -> None:

@@ -12,6 +12,8 @@ from .errors import ShapeError
 from .store import Store
 
 Shape = tuple[Any, ...]
+# What belongs to one object in one place, and is not shared with a twin.
+PLACE = {"cache", "forward", "build", "in_shape", "out_shape", "_rng", "_name", "_seed", "_path", "_where"}
 
 
 class Layer(Store):
@@ -108,19 +110,17 @@ class Layer(Store):
         the other compares shapes.
         """
         twin = type(self).__new__(type(self))
-        own = {*vars(twin), "in_shape", "out_shape", "_rng", "_name", "_seed", "_path", "_where"} - {"_shared", "_arguments"}
-        vars(twin).update({name: _tie(value) for name, value in vars(self).items() if name not in own})
+        vars(twin).update({name: _tie(value) for name, value in vars(self).items() if name not in PLACE})
         return twin
 
     def _first_forward(self, *inputs: Any, **options: Any) -> Any:
         self.place_as_top()
-        shapes = tuple(np.shape(x)[1:] for x in inputs if x is not None)
-        in_shape: Shape = shapes[0] if len(shapes) == 1 else shapes
+        in_shape = self._in_shape_of(inputs)
         said = self.in_shape is not None or type(self).build is not Layer.build
         if self.in_shape is None:
             self._prepare(in_shape)
         output = type(self).forward(self, *inputs, **options)
-        out_shape = _shape_of(output)
+        out_shape = self._out_shape_of(output)
         if self.in_shape is None or not said:
             self.in_shape, self.out_shape = in_shape, out_shape
         elif self.in_shape == in_shape and self.out_shape != out_shape:
@@ -134,6 +134,13 @@ class Layer(Store):
     def _prepare(self, in_shape: Shape) -> None:
         """Build before the first forward; containers leave it to their children, who see the real arrays."""
         self.build(in_shape)
+
+    def _in_shape_of(self, inputs: tuple[Any, ...]) -> Shape:
+        shapes = tuple(np.shape(x)[1:] for x in inputs if x is not None)
+        return shapes[0] if len(shapes) == 1 else shapes
+
+    def _out_shape_of(self, output: Any) -> Shape:
+        return tuple(np.shape(y)[1:] for y in output) if isinstance(output, tuple) else np.shape(output)[1:]
 
     def _build_once(self, in_shape: Any) -> Any:
         in_shape = _normal(in_shape)
@@ -171,6 +178,3 @@ def _normal(shape: Any) -> Shape:
         return (int(shape),)
     return tuple(_normal(s) if isinstance(s, (tuple, list)) else int(s) for s in shape)
 
-
-def _shape_of(output: Any) -> Shape:
-    return tuple(map(_shape_of, output)) if isinstance(output, tuple) else np.shape(output)[1:]

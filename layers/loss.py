@@ -1,8 +1,8 @@
-"""``Loss``: the base of all losses, with the reduction and the checks of targets that they share."""
+"""``Loss``: the base of all losses, with the reduction and the checks that they share."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -15,28 +15,32 @@ FLOAT64 = np.dtype(np.float64)
 
 
 class Loss(Layer):
-    """A layer whose output is one number.
+    """A layer whose output is one number: the mean, or the sum, of the losses of all positions.
 
-    ``forward(scores, target, weight=None) -> float`` and ``backward(dloss=1.0)``, which returns one
-    gradient per floating input: an array, or a tuple if there are several. ``weight`` (one number per
-    position) is a constant. A subclass computes the loss of each position, then::
+    ``forward(scores, target, weight=None) -> float``; ``backward(dloss=1.0)`` returns one gradient per
+    floating input: an array, or a tuple if there are several. ``weight``, one number per position, is a
+    constant. A position is whatever the subclass computes one loss for: a sample, a pixel, an element::
 
-        return self.reduce(losses, weight)        # in forward
-        scale = self.scale(dloss)                 # in backward: d loss / d losses, a number or an array
+        class SquaredError(Loss):
+            def forward(self, scores, target, weight=None):
+                d = self.cache.d = scores - self.check_pair(scores, target)
+                return self.reduce(d * d, weight)
 
-    With ``reduction="mean"`` the sum of weight x loss is divided by the sum of the weights (by the
-    number of positions without weights); where that is zero the loss is 0 and so is the gradient.
-    With ``"sum"`` it is not divided.
+            def backward(self, dloss=1.0):
+                ds = 2 * self.cache.d * self.scale(dloss)
+                return ds, -ds
+
+    With ``reduction="mean"`` the sum of weight x loss is divided by the sum of the weights (without
+    weights, by the number of positions); where that is zero, so are the loss and its gradient.
     """
 
     takes_target = True
     batch_coupled = True
     reduction: str = "mean"
-    REDUCTIONS: ClassVar[tuple[str, ...]] = ("mean", "sum")
 
     def __init__(self, reduction: str = "mean") -> None:
-        if reduction not in self.REDUCTIONS:
-            raise ValueError(f"reduction: expected one of {', '.join(self.REDUCTIONS)}, got {reduction!r}")
+        if reduction not in ("mean", "sum"):
+            raise ValueError(f"{type(self).__name__}: expected reduction 'mean' or 'sum', got {reduction!r}")
         self.reduction = reduction
 
     def build(self, in_shape: Any) -> Any:
@@ -44,6 +48,7 @@ class Loss(Layer):
 
     @property
     def built(self) -> bool:
+        """True from the start, unless a subclass makes parameters."""
         return self.in_shape is not None or type(self).build is Loss.build
 
     def predict(self, scores: Array) -> Array:
@@ -54,49 +59,78 @@ class Loss(Layer):
         """Return how many of how many positions the scores have right; ``None`` if that has no meaning."""
         return None
 
-    def reduce(self, losses: Array, weight: Array | None = None, count: Array | None = None) -> float:
+    def reduce(self, losses: Array, weight: Any = None, count: Array | None = None) -> float:
         """Reduce the losses of all positions to one number, in float64.
 
         The mean divides by the sum of ``count``, which is ``weight`` unless given.
         """
         c, n = self.cache, losses.size
-        c.weight = weight
         if weight is None:
+            c.weight = None
             total = losses.reshape(n).dot(ones(n, FLOAT64))
         else:
-            total = np.multiply(weight, losses, dtype=FLOAT64).sum()
-        count = weight if count is None else count
-        c.divisor = n if count is None else count.sum(dtype=FLOAT64)
+            weight = c.weight = self.check_weight(weight, losses.shape).astype(losses.dtype)
+            weighted = np.zeros_like(losses, FLOAT64)
+            # A position without weight counts for nothing, even if its loss is infinite.
+            total = np.multiply(weight, losses, out=weighted, where=weight != 0).sum()
+        if count is None:
+            count = weight
         if self.reduction == "sum":
             c.divisor = 1
+        else:
+            c.divisor = n if count is None else float(count.sum(dtype=FLOAT64))
         return float(total / c.divisor) if c.divisor else 0.0
 
     def scale(self, dloss: float) -> Any:
-        """Gradient of the reduced loss by each position's loss: a number, or an array if there are weights."""
+        """Gradient of the reduced loss by each position's: a number, or with weights an array of them."""
         c = self.cache
-        scale = dloss / c.divisor if c.divisor else 0.0
-        return float(scale) if c.weight is None else c.weight * float(scale)
+        scale = float(dloss / c.divisor) if c.divisor else 0.0
+        return scale if c.weight is None else c.weight * scale
 
-    def check_weight(self, weight: Array | None, shape: tuple[int, ...]) -> Array | None:
-        """Refuse weights that are not one number per position."""
-        if weight is not None and np.shape(weight) != shape:
-            raise ShapeError(f"{self.where}: expected weights of shape {shape}, got {np.shape(weight)}")
+    def check_weight(self, weight: Any, shape: tuple[int, ...]) -> Array:
+        """Return the weights as an array, one number per position.
+
+        Raises
+        ------
+        ShapeError
+            If there are more or fewer.
+        """
+        weight = np.asarray(weight)
+        if weight.shape != shape:
+            fix = ""
+            if weight.shape == shape[:1]:
+                column = f"weight.reshape(-1{', 1' * (len(shape) - 1)})"
+                fix = f"; for one weight per sample pass np.broadcast_to({column}, {shape})"
+            raise ShapeError(f"{self.where}: expected weights of shape {shape}, got {weight.shape}{fix}")
         return weight
 
-    def check_pair(self, scores: Array, target: Array) -> None:
-        """Refuse a target that is not an array of the scores' own shape and of floating-point numbers."""
-        if np.shape(target) != scores.shape:
+    def check_pair(self, scores: Array, target: Any) -> Array:
+        """Return a target of the scores' shape, in the scores' dtype.
+
+        Raises
+        ------
+        ShapeError
+            If it has another shape (it is never broadcast).
+        LabelError
+            If it does not hold floating-point numbers.
+        """
+        target = np.asarray(target)
+        if target.shape != scores.shape:
+            fix = f"; pass target.reshape{scores.shape}" if _alike(target.shape, scores.shape) else ""
             raise ShapeError(
-                f"{self.where}: expected a target of the scores' shape {scores.shape}, got {np.shape(target)}"
+                f"{self.where}: expected a target of the scores' shape {scores.shape}, got {target.shape}{fix}"
             )
         if target.dtype.kind != "f":
             raise LabelError(
                 f"{self.where}: expected floating-point targets, got {target.dtype}; "
-                f"pass target.astype(np.{scores.dtype.name})"
+                f"if these are quantities, pass target.astype(np.{scores.dtype})"
             )
+        return target if target.dtype == scores.dtype else target.astype(scores.dtype)
 
-    def check_labels(self, labels: Array, shape: tuple[int, ...], classes: int, ignore: int | None = None) -> Array:
-        """Return integer labels, one per position, all in range or equal to ``ignore``, as indices.
+    def check_labels(
+        self, labels: Any, shape: tuple[int, ...], classes: int, ignore: int | None = None
+    ) -> Array:
+        """Return integer labels of ``shape``, all in range or equal to ``ignore``, as indices.
 
         Raises
         ------
@@ -104,26 +138,47 @@ class Loss(Layer):
             If they are not integers, of another shape, negative or beyond the last class.
         """
         labels = np.asarray(labels)
-        if labels.dtype.kind not in "iu":
-            fix = "" if labels.dtype.kind != "f" else "; pass labels.astype(int)"
-            if labels.shape != shape and labels.dtype.kind == "f":
-                fix = f", or probabilities of shape {(*shape, classes)} where the loss takes them"
+        if labels.dtype.kind not in "iu" or labels.shape != shape:
             raise LabelError(
-                f"{self.where}: expected integer labels of shape {shape}, got {labels.dtype} of shape {labels.shape}{fix}"
-            )
-        if labels.shape != shape:
-            fix = "pass labels.argmax(axis=1) if they are one-hot" if labels.shape[1:] == (classes,) else ""
-            fix = "pass labels[:, 0]" if labels.shape == (*shape, 1) else fix
-            raise LabelError(
-                f"{self.where}: expected labels of shape {shape}, got {labels.shape}{fix and '; '}{fix}"
+                f"{self.where}: expected integer labels of shape {shape}, "
+                f"got {labels.dtype} of shape {labels.shape}{_fix_kind(labels, shape, classes)}"
             )
         counted = labels if ignore is None else labels[labels != ignore]
         if counted.size and (counted.item(counted.argmin()) < 0 or counted.item(counted.argmax()) >= classes):
-            where = np.flatnonzero((labels < 0) | (labels >= classes) if ignore is None else
-                                   ((labels < 0) | (labels >= classes)) & (labels != ignore))
-            first = tuple(int(i) for i in np.unravel_index(where[0], labels.shape))
+            wrong = (labels < 0) | (labels >= classes)
+            if ignore is not None:
+                wrong &= labels != ignore
+            first = tuple(np.argwhere(wrong)[0].tolist())
             raise LabelError(
                 f"{self.where}: expected labels from 0 to {classes - 1}, got {labels[first]} at position "
-                f"{first[0] if len(first) == 1 else first} ({where.size} of {labels.size} out of range)"
+                f"{first[0] if len(first) == 1 else first} ({wrong.sum()} of {labels.size} are out of range); "
+                f"{_fix_range(counted, classes)}"
             )
         return labels if labels.dtype == np.intp else labels.astype(np.intp)
+
+
+def _alike(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether two shapes differ in axes of length 1 only."""
+    return [n for n in shape if n != 1] == [n for n in other if n != 1]
+
+
+def _fix_kind(labels: Array, shape: tuple[int, ...], classes: int) -> str:
+    steps = ".astype(int)" if labels.dtype.kind in "fb" else ""
+    if labels.shape == shape:
+        return f"; pass labels{steps}" if steps else ""
+    if _alike(labels.shape, shape):
+        return f"; pass labels.reshape{shape}{steps}"
+    # One-hot: there is one axis more, as long as there are classes; most likely axis 1.
+    for axis in (*range(1, labels.ndim), 0)[: labels.ndim]:
+        if labels.shape[axis] == classes and labels.shape[:axis] + labels.shape[axis + 1 :] == shape:
+            return f"; if they are one-hot, pass labels.argmax(axis={axis})"
+    return "; floats are probabilities to the losses that take them, and have the scores' shape" if steps else ""
+
+
+def _fix_range(labels: Array, classes: int) -> str:
+    low, high = int(labels.min()), int(labels.max())
+    if low >= 1 and high == classes:
+        return "if they begin at 1, pass labels - 1"
+    if (low, high, classes) == (-1, 1, 2):
+        return "if they are -1 and 1, pass (labels + 1) // 2"
+    return "are there fewer outputs than classes, or positions to be left out by ignore_index?"

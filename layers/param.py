@@ -105,6 +105,12 @@ class Param(Buffer):
         """Clear the gradient."""
         self.fresh = True
 
+    def fill_if_fresh(self) -> bool:
+        """Fill in the zeros of a cleared gradient that nothing was added to; tell whether it was one."""
+        if self.fresh:
+            self._grad.fill(0)
+        return self.fresh
+
     def _set_lr_mult(self, value: float) -> None:
         self._lr_mult = float(value)
         self.touch()

@@ -27,6 +27,7 @@ class Store(Node):
     """A node with parameters (learned) and buffers (kept, not learned)."""
 
     _shared: _Shared
+    _given: dict[str, Array] | None = None  # initial values from a file instead of an initialiser
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls, *args, **kwargs)
@@ -55,18 +56,32 @@ class Store(Node):
         """
         there = self._declare(name, shape, self._shared.params)
         if there is None:
-            values = init.sample(self.generator(INITIAL_VALUES, name), shape, fan_in, fan_out)
-            there = Param(name, np.array(values, self.dtype), lr_mult, decay_mult)
-            self._shared.params[name] = there
+            values = self._initial(name, shape, init, fan_in, fan_out)
+            there = self._shared.params[name] = Param(name, values, lr_mult, decay_mult)
         return there
 
     def buffer(self, name: str, shape: tuple[int, ...], init: Initializer | None = None) -> Buffer:
         """Make an array (zeros by default) that is saved and copied but not learned; called from ``build``."""
         there = self._declare(name, shape, self._shared.buffers)
         if there is None:
-            values = (init or Zeros()).sample(self.generator(INITIAL_VALUES, name), shape, None, None)
-            there = self._shared.buffers[name] = Buffer(name, np.array(values, self.dtype))
+            there = self._shared.buffers[name] = Buffer(name, self._initial(name, shape, init or Zeros()))
         return there
+
+    def _initial(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        init: Initializer,
+        fan_in: int | None = None,
+        fan_out: int | None = None,
+    ) -> Array:
+        if self._given is None:
+            return np.array(init.sample(self.generator(INITIAL_VALUES, name), shape, fan_in, fan_out), self.dtype)
+        given = self._given.get(name)
+        if np.shape(given) != tuple(shape) or given is None:
+            came = "nothing" if given is None else f"shape {given.shape}"
+            raise StateError(f"{self.where}: expected an array {name} of shape {tuple(shape)}, got {came}")
+        return np.array(given, self.dtype)
 
     def _declare(self, name: str, shape: tuple[int, ...], there: dict[str, Any]) -> Any:
         declared = self.__dict__.setdefault("_declared", set())
@@ -179,3 +194,22 @@ class Store(Node):
             raise StateError(f"{self.where}: this is the state of another net\n  " + "\n  ".join(wrong))
         for path, array in mine.items():
             array.data = arrays[path]
+
+
+def build_from(layer: Any, in_shape: Any, arrays: dict[str, Array]) -> None:
+    """Build ``layer`` with these arrays by path as the initial values, so that no size is taken on trust.
+
+    Raises
+    ------
+    StateError
+        If an array is missing, or of another shape than the layer makes of ``in_shape``.
+    """
+    parts = dict(layer.walk())
+    try:
+        for path, part in parts.items():
+            prefix = f"{path}." if path else ""
+            part._given = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+        layer.build(in_shape)
+    finally:
+        for part in parts.values():
+            vars(part).pop("_given", None)

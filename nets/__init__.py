@@ -1,3 +1,25 @@
-"""placeholder."""
+"""Nets: layers composed, saved, summarised and timed."""
+
 if __name__ == "nets":
     raise ImportError("import it as handbrew.nets: under its bare name every class would exist twice")
+
+from .errors import EmptyNetError
+from .evaluation import Evaluation
+from .files import write_atomically
+from .profile import Profile, ProfileRow
+from .saving import load_net, read_weights
+from .sequential import Sequential
+from .summary import Summary, SummaryRow
+
+__all__ = [
+    "EmptyNetError",
+    "Evaluation",
+    "Profile",
+    "ProfileRow",
+    "Sequential",
+    "Summary",
+    "SummaryRow",
+    "load_net",
+    "read_weights",
+    "write_atomically",
+]

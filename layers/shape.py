@@ -1,0 +1,91 @@
+"""Layers that change an array's shape and none of its elements."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .errors import ShapeError
+from .layer import Layer, Shape
+from .param import Array
+
+
+class _Reshaping(Layer):
+    """y = x in another shape, dx = dy in x's; ``build`` says which shape, so it is all a subclass defines.
+
+    Sizes may change from batch to batch.
+    """
+
+    backward_uses = ()
+
+    def new_shape(self, in_shape: Shape) -> Shape:
+        raise NotImplementedError
+
+    def build(self, in_shape: Any) -> Any:
+        return self.new_shape(in_shape)
+
+    def forward(self, x: Array) -> Array:
+        self.cache.shape = x.shape
+        return x.reshape(x.shape[0], *self.new_shape(x.shape[1:]))
+
+    def backward(self, dy: Array) -> Array:
+        return dy.reshape(self.cache.shape)
+
+    def flops(self) -> int:
+        return 0
+
+
+class Flatten(_Reshaping):
+    """y = x with the axes from ``axis`` to ``end_axis`` (included) made one;  dx = dy in x's shape.
+
+    The last axis varies fastest: y[n, c H W + h W + w] = x[n, c, h, w] for images. Negative axes count
+    from the end. The samples' axis 0 stays.
+
+    Raises
+    ------
+    ShapeError
+        If the input has no such axes, or they include axis 0.
+    """
+
+    def __init__(self, axis: int = 1, end_axis: int = -1) -> None:
+        self.axis, self.end_axis = axis, end_axis
+
+    def new_shape(self, in_shape: Shape) -> Shape:
+        ndim = 1 + len(in_shape)
+        first, last = (a + ndim if a < 0 else a for a in (self.axis, self.end_axis))
+        if not 1 <= first <= last < ndim:
+            raise ShapeError(
+                f"{self.where}: expected an input with axes {self.axis} to {self.end_axis} after the samples' "
+                f"axis 0, got samples of shape {in_shape}"
+            )
+        return (*in_shape[: first - 1], math.prod(in_shape[first - 1 : last]), *in_shape[last:])
+
+
+class Reshape(_Reshaping):
+    """y = x in the given shape, whose axis 0 (the samples) is left out;  dx = dy in x's shape.
+
+    ``Reshape(3, -1)``: one -1 stands for whatever is left. A 0 copies the input's axis in that place, as
+    in Caffe: ``Reshape(0, -1)`` makes (N, C, H, W) to (N, C, H W).
+
+    Raises
+    ------
+    ShapeError
+        If the shape has a second -1 or another negative number, or does not hold the input's elements.
+    """
+
+    def __init__(self, *shape: int) -> None:
+        if shape.count(-1) > 1 or any(n < -1 for n in shape):
+            raise ShapeError(f"Reshape: expected sizes, 0 (copy) and at most one -1 (the rest), got {shape}")
+        self.shape = shape
+
+    def new_shape(self, in_shape: Shape) -> Shape:
+        copied = [*in_shape, *(0,) * len(self.shape)]
+        shape = [n or old for n, old in zip(self.shape, copied, strict=False)]
+        size = math.prod(in_shape)
+        if -1 in shape:
+            shape[shape.index(-1)] = size // max(-math.prod(shape), 1)
+        if math.prod(shape) != size:
+            raise ShapeError(
+                f"{self.where}: expected samples that fit {self.shape}, got shape {in_shape} of {size} elements"
+            )
+        return tuple(shape)

@@ -1,0 +1,43 @@
+"""Loss and accuracy over a data set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from handbrew.layers import inference
+
+if TYPE_CHECKING:
+    from .sequential import Sequential
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Evaluation(NamedTuple):
+    """What a net achieves on a data set; ``accuracy`` is ``None`` where the loss knows of none."""
+
+    loss: float
+    accuracy: float | None
+
+
+def evaluate(net: Sequential, X: Array, y: Array, batch_size: int) -> Evaluation:
+    """Evaluate batch by batch; the mean is over all samples, as if they had been one batch."""
+    loss = net.loss
+    if loss is None:
+        raise TypeError(f"{net.where}: evaluate needs a net that ends in a loss")
+    if len(X) != len(y):
+        raise ValueError(f"{net.where}: {len(X)} samples, but {len(y)} targets")
+    total, divisor, right, counted, known = 0.0, 0.0, 0, 0, True
+    with inference(net):
+        for i in range(0, len(X), batch_size):
+            target = y[i : i + batch_size]
+            scores = net.forward(X[i : i + batch_size])
+            value = loss.forward(scores, target)
+            share = float(getattr(loss.cache, "divisor", len(target)))
+            total, divisor = total + value * share, divisor + share
+            hits = loss.correct(scores, target)
+            known = known and hits is not None
+            right, counted = right + (hits or (0, 0))[0], counted + (hits or (0, 0))[1]
+    mean = total / divisor if divisor and loss.reduction == "mean" else total
+    return Evaluation(mean, right / counted if known and counted else None)

@@ -1,0 +1,80 @@
+"""Where a training step's time goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from handbrew.layers import Layer
+
+from .table import table
+
+if TYPE_CHECKING:
+    from .sequential import Sequential
+
+
+class ProfileRow(NamedTuple):
+    """Median seconds that one layer takes, forward and backward."""
+
+    name: str
+    kind: str
+    forward: float
+    backward: float
+
+
+class Profile(tuple[ProfileRow, ...]):
+    """The rows, one a layer; printed, a table in microseconds with each layer's share."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        whole = sum(r.forward + r.backward for r in self) or 1.0
+        lines = [(r.name, r.kind, r.forward, r.backward) for r in self]
+        lines.append(("total", "", sum(r.forward for r in self), sum(r.backward for r in self)))
+        rows = [
+            (name, kind, f"{1e6 * f:.1f}", f"{1e6 * b:.1f}", f"{100 * (f + b) / whole:.0f} %")
+            for name, kind, f, b in lines
+        ]
+        return table(("layer", "class", "forward us", "backward us", "share"), rows, left=2)
+
+
+def profile(net: Sequential, x: Any, y: Any, repeats: int) -> Profile:
+    """Time every layer of ``net`` in whole forward and backward passes; gradients are as before afterwards."""
+    net.forward(x, y)  # builds, and takes the first-time hooks away
+    grads = [(p, p.fresh, p._grad.copy()) for p in net.params.values()]
+    times: dict[tuple[Layer, str], list[float]] = {}
+    parts = [(layer, verb) for layer in net.layers for verb in ("forward", "backward")]
+    try:
+        for layer, verb in parts:
+            vars(layer)[verb] = _timed(getattr(layer, verb), times.setdefault((layer, verb), []))
+        for _ in range(repeats):
+            net.forward(x, y)
+            net.backward()
+    finally:
+        for layer, verb in parts:
+            vars(layer).pop(verb, None)
+        for p, fresh, grad in grads:
+            p.grad, p.fresh = grad, fresh
+    rows = [
+        ProfileRow(
+            name, type(layer).__name__, _median(times[layer, "forward"]), _median(times[layer, "backward"])
+        )
+        for name, layer in net.children.items()
+    ]
+    return Profile(rows)
+
+
+def _timed(method: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
+    def timed(*args: Any, **kwargs: Any) -> Any:
+        start = perf_counter()
+        result = method(*args, **kwargs)
+        seconds.append(perf_counter() - start)
+        return result
+
+    return timed
+
+
+def _median(seconds: list[float]) -> float:
+    return median(seconds) if seconds else 0.0
