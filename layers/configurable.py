@@ -1,16 +1,18 @@
-"""Objects that know their constructor's arguments: they print as the call that makes them, and save as data."""
+"""Objects that know their constructor's arguments: they print as that call, and are saved as data."""
 
 from __future__ import annotations
 
 from inspect import Parameter, signature
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 
 
-class _Arguments(NamedTuple):
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
+class _Arguments:
+    """Not a tuple, so that layers among the arguments are not taken for children of whoever got them."""
+
+    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.args, self.kwargs = args, kwargs
 
 
 class Configurable:
@@ -23,14 +25,14 @@ class Configurable:
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls)
-        self.__dict__["_arguments"] = _SealedArguments(_Arguments(args, kwargs))
+        self.__dict__["_arguments"] = _Arguments(args, kwargs)
         return self
 
     def config(self) -> dict[str, Any]:
         """Constructor arguments by name, defaults left out. A ``*args`` parameter holds a list."""
         if type(self).__init__ is object.__init__:
             return {}
-        given, declared = self._arguments.value, signature(type(self).__init__)  # type: ignore[attr-defined]
+        given, declared = self._arguments, signature(type(self).__init__)  # type: ignore[attr-defined]
         bound = declared.bind(self, *given.args, **given.kwargs)
         bound.apply_defaults()
         config: dict[str, Any] = {}
@@ -65,13 +67,6 @@ class Configurable:
             required = name in parameters and parameters[name].default is Parameter.empty
             parts.append(shown if positional and required else f"{name}={shown}")
         return f"{type(self).__name__}({', '.join(parts)})"
-
-
-class _SealedArguments:
-    """Keeps layers among the arguments from being taken for children of the layer that was given them."""
-
-    def __init__(self, value: _Arguments) -> None:
-        self.value = value
 
 
 def _is_data(value: Any) -> bool:

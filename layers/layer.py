@@ -152,11 +152,29 @@ class Layer(Store):
                 self.__dict__.pop("_declared", None)
             self.in_shape = in_shape
         elif in_shape != self.in_shape:
-            raise ShapeError(f"{self.where}: already built for input of shape {self.in_shape}, got {in_shape}")
+            raise ShapeError(
+                f"{self.where}: already built for input of shape {self.in_shape}, got {in_shape}"
+            )
         return self.out_shape
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Layer) and self._seed is not None:
+            self.replacing()  # a layer comes into a tree that is in use
+            super().__setattr__(name, value)
+            self.place(self._seed, self._path, self.where)
+        else:
+            super().__setattr__(name, value)
+
+    def replacing(self) -> None:
+        """Tell the solvers that a layer below is about to be another one."""
+        for _, part in self.walk():
+            for p in part._shared.params.values():
+                p.touch()
+
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("forward", "build", "cache")}
+        return {
+            name: value for name, value in vars(self).items() if name not in ("forward", "build", "cache")
+        }
 
     def __copy__(self) -> Self:
         return copy.deepcopy(self)
@@ -164,10 +182,12 @@ class Layer(Store):
 
 def _tie(value: Any) -> Any:
     if isinstance(value, Layer):
-        return value.tied()
-    if isinstance(value, (list, tuple)):
+        twin = value.tied()
+        twin._name = value._name
+        return twin
+    if type(value) in (list, tuple):
         return type(value)(map(_tie, value))
-    if isinstance(value, dict):
+    if type(value) is dict:
         return {key: _tie(item) for key, item in value.items()}
     return value
 
@@ -177,4 +197,3 @@ def _normal(shape: Any) -> Shape:
     if isinstance(shape, (int, np.integer)):
         return (int(shape),)
     return tuple(_normal(s) if isinstance(s, (tuple, list)) else int(s) for s in shape)
-

@@ -78,7 +78,7 @@ class Store(Node):
         if self._given is None:
             return np.array(init.sample(self.generator(INITIAL_VALUES, name), shape, fan_in, fan_out), self.dtype)
         given = self._given.get(name)
-        if np.shape(given) != tuple(shape) or given is None:
+        if given is None or given.shape != tuple(shape):
             came = "nothing" if given is None else f"shape {given.shape}"
             raise StateError(f"{self.where}: expected an array {name} of shape {tuple(shape)}, got {came}")
         return np.array(given, self.dtype)
@@ -212,4 +212,4 @@ def build_from(layer: Any, in_shape: Any, arrays: dict[str, Array]) -> None:
         layer.build(in_shape)
     finally:
         for part in parts.values():
-            vars(part).pop("_given", None)
+            part._given = None

@@ -6,6 +6,7 @@ if __name__ == "nets":
 from .errors import EmptyNetError
 from .evaluation import Evaluation
 from .files import write_atomically
+from .net import Net
 from .profile import Profile, ProfileRow
 from .saving import load_net, read_weights
 from .sequential import Sequential
@@ -14,6 +15,7 @@ from .summary import Summary, SummaryRow
 __all__ = [
     "EmptyNetError",
     "Evaluation",
+    "Net",
     "Profile",
     "ProfileRow",
     "Sequential",

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from inspect import Parameter, signature
 from typing import Any
 
-import numpy as np
-
 import handbrew.layers
+import numpy as np
 from handbrew.data import FileFormatError
 from handbrew.layers import Configurable, Layer
 

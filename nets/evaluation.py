@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-
 from handbrew.layers import inference
 
 if TYPE_CHECKING:
-    from .sequential import Sequential
+    from .net import Net
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -21,7 +20,7 @@ class Evaluation(NamedTuple):
     accuracy: float | None
 
 
-def evaluate(net: Sequential, X: Array, y: Array, batch_size: int) -> Evaluation:
+def evaluate(net: Net, X: Array, y: Array, batch_size: int) -> Evaluation:
     """Evaluate batch by batch; the mean is over all samples, as if they had been one batch."""
     loss = net.loss
     if loss is None:

@@ -12,7 +12,7 @@ from handbrew.layers import Layer
 from .table import table
 
 if TYPE_CHECKING:
-    from .sequential import Sequential
+    from .net import Net
 
 
 class ProfileRow(NamedTuple):
@@ -40,12 +40,12 @@ class Profile(tuple[ProfileRow, ...]):
         return table(("layer", "class", "forward us", "backward us", "share"), rows, left=2)
 
 
-def profile(net: Sequential, x: Any, y: Any, repeats: int) -> Profile:
+def profile(net: Net, x: Any, y: Any, repeats: int) -> Profile:
     """Time every layer of ``net`` in whole forward and backward passes; gradients are as before afterwards."""
     net.forward(x, y)  # builds, and takes the first-time hooks away
     grads = [(p, p.fresh, p._grad.copy()) for p in net.params.values()]
     times: dict[tuple[Layer, str], list[float]] = {}
-    parts = [(layer, verb) for layer in net.layers for verb in ("forward", "backward")]
+    parts = [(layer, verb) for layer in net.children.values() for verb in ("forward", "backward")]
     try:
         for layer, verb in parts:
             vars(layer)[verb] = _timed(getattr(layer, verb), times.setdefault((layer, verb), []))

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-
 from handbrew.data import FileFormatError
 from handbrew.data.guard import decoding
 

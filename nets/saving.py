@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
 from handbrew.data import FileFormatError
 from handbrew.data.guard import decoding
 from handbrew.data.npz import Npz
@@ -20,6 +19,7 @@ from .files import write_atomically
 from .safetensors import read_safetensors, write_safetensors
 
 if TYPE_CHECKING:
+    from .net import Net
     from .sequential import Sequential
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -27,8 +27,8 @@ KEY = "handbrew"  # where the architecture lies among the file's texts or arrays
 MULTIPLIERS = {"lr_mult": 1.0, "decay_mult": 1.0, "trainable": True}
 
 
-def save(net: Sequential, path: str | PathLike[str]) -> None:
-    """See ``Sequential.save``."""
+def save(net: Net, path: str | PathLike[str]) -> None:
+    """See ``Net.save``."""
     path = Path(path)
     arrays = net.state()
     text = json.dumps(_describe(net))
@@ -68,7 +68,7 @@ def read_weights(path: str | PathLike[str]) -> tuple[dict[str, Array], str | Non
 
 
 def load_net(path: str | PathLike[str], custom: Iterable[type[Configurable]] = ()) -> Sequential:
-    """Make the net that ``Sequential.save`` wrote, ready to predict or to train on.
+    """Make the net that ``Net.save`` wrote, ready to predict or to train on.
 
     Classes are looked up by name among handbrew's own and those in ``custom``; nothing is imported or
     run on the file's word.
@@ -104,8 +104,8 @@ def load_net(path: str | PathLike[str], custom: Iterable[type[Configurable]] = (
     return net
 
 
-def load_into(net: Sequential, path: str | PathLike[str]) -> None:
-    """See ``Sequential.load``."""
+def load_into(net: Net, path: str | PathLike[str]) -> None:
+    """See ``Net.load``."""
     path = Path(path)
     arrays, text = read_weights(path)
     if text is not None and net.in_shape is None:
@@ -114,14 +114,14 @@ def load_into(net: Sequential, path: str | PathLike[str]) -> None:
     _load_state(net, arrays, path)
 
 
-def _load_state(net: Sequential, arrays: dict[str, Array], path: Path) -> None:
+def _load_state(net: Net, arrays: dict[str, Array], path: Path) -> None:
     try:
         net.load_state(arrays)
     except StateError as error:
         raise StateError(f"{path}: {error}") from None
 
 
-def _describe(net: Sequential) -> dict[str, Any]:
+def _describe(net: Net) -> dict[str, Any]:
     changed = {
         name: {key: getattr(p, key) for key, default in MULTIPLIERS.items() if getattr(p, key) != default}
         for name, p in net.params.items()

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from os import PathLike
-from typing import Any, NamedTuple
+from typing import Any, Self
 
 import numpy as np
-
-from handbrew.layers import Cache, Layer, Loss, Param, ShapeError, inference, refuse_reuse
+from handbrew.layers import Cache, Layer, Loss, ShapeError, refuse_reuse
 
 from .errors import EmptyNetError, place_note
-from .evaluation import Evaluation, evaluate
-from .profile import Profile, profile
-from .saving import load_into, save
-from .summary import Summary, summary
+from .net import Net
+from .plan import BackwardPlan, plan_backward
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-class Sequential(Layer):
+class Sequential(Net):
     """y = f_n(… f_2(f_1(x)));  dx = the layers' ``backward`` in reverse order.
 
     A chain that ends in a loss (or in a ``Sequential`` that does) takes the target too::
@@ -70,7 +66,7 @@ class Sequential(Layer):
         refuse_reuse(self)
         self._head = layers[-1] if layers[-1].takes_target else None
         self._body = self.layers[:-1] if self._head else self.layers
-        self._backward_plan: _BackwardPlan | None = None
+        self._backward_plan: BackwardPlan | None = None
         self.takes_target = self._head is not None
         self.input_grad = not self.takes_target
 
@@ -82,6 +78,12 @@ class Sequential(Layer):
     def config(self) -> dict[str, Any]:
         """The layers as they are now, and the seed."""
         return {"layers": list(self.layers)} | ({} if self.seed is None else {"seed": self.seed})
+
+    def tied(self) -> Self:
+        """Return a chain of the layers' twins."""
+        twin = super().tied()
+        twin._set_layers(twin.layers)
+        return twin
 
     def build(self, in_shape: Any) -> Any:
         """Build every layer but the loss, each for the shape that the one before returns; return the last."""
@@ -109,7 +111,7 @@ class Sequential(Layer):
 
     def forward(self, x: Array, target: Array | None = None, weight: Array | None = None) -> Any:
         """Return the output; for a net that ends in a loss, the loss if there is a target, else the scores."""
-        x = self._enter(x)
+        x = self.enter(x)
         head = self._head
         layer: Layer = self
         try:
@@ -144,7 +146,7 @@ class Sequential(Layer):
         """
         c, head = self.cache, self._head
         wanted = self.input_grad if input_grad is None else input_grad
-        upper, lowest = (self._body[::-1], None) if wanted else self._plan()
+        upper, lowest = (self._body[::-1], None) if wanted else self._plan()[:2]
         layer: Layer = self
         try:
             if head is not None and (c.ends_in_loss or isinstance(head, Sequential)):
@@ -170,16 +172,6 @@ class Sequential(Layer):
             raise
         return dy if wanted else None
 
-    def _enter(self, x: Any) -> Array:
-        try:
-            dtype = x.dtype
-        except AttributeError:
-            x = np.asarray(x)
-            dtype = x.dtype
-        if dtype != self.dtype and (dtype.kind == "f" or dtype == np.uint8):
-            x = x.astype(self.dtype)
-        return x
-
     def _check_dy(self, dy: Any) -> Array:
         shape = self.cache.scores_shape
         if dy is None:
@@ -190,31 +182,10 @@ class Sequential(Layer):
             raise ShapeError(f"{self.where}: forward returned shape {shape}, but dy has shape {np.shape(dy)}")
         return dy
 
-    def _plan(self) -> tuple[Sequence[Layer], Layer | None]:
-        """Return the layers above the lowest trainable one, last first, and that one."""
-        plan = self._backward_plan
-        if plan is None or not plan.holds():
-            plan = self._backward_plan = _plan_backward(self._body)
-        return plan.upper, plan.lowest
-
-    def predict(self, X: Any, batch_size: int | None = None) -> Array:
-        """Return what the net says of ``X``, in evaluation mode: what ``loss.predict`` makes of the scores.
-
-        It runs on a scratch cache; a pending ``backward`` stays possible. ``batch_size`` bounds memory.
-        """
-        X = np.asarray(X)
-        with inference(self):
-            step = batch_size or max(len(X), 1)
-            parts = [self._infer(X[i : i + step]) for i in range(0, max(len(X), 1), step)]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    def _infer(self, x: Array) -> Array:
-        scores = self.forward(x)
-        return scores if self.loss is None else self.loss.predict(scores)
-
-    def evaluate(self, X: Any, y: Array, batch_size: int = 1024) -> Evaluation:
-        """Return loss and accuracy over all samples, in evaluation mode on a scratch cache."""
-        return evaluate(self, np.asarray(X), np.asarray(y), batch_size)
+    def _plan(self) -> BackwardPlan:
+        if self._backward_plan is None or not self._backward_plan.holds():
+            self._backward_plan = plan_backward(self._body)
+        return self._backward_plan
 
     def replace(self, name: str, layer: Layer) -> None:
         """Put ``layer`` in the place, and under the name, of the one called ``name``.
@@ -223,70 +194,19 @@ class Sequential(Layer):
         """
         if name not in self._names:
             raise KeyError(f"{self.where}: no layer is called {name!r}; there are {', '.join(self._names)}")
-        for _, part in self.walk():
-            for p in part._shared.params.values():
-                p.touch()
+        self.replacing()
+        before = self.layers
         for known, old in self.children.items():
             old.named(known)  # so that the others keep theirs
-        self._set_layers(
-            [layer.named(name) if known == name else old for known, old in self.children.items()]
-        )
+        self._set_layers([layer.named(name) if old._name == name else old for old in before])
         if self._seed is not None:
             self.place(self._seed, self._path, self.where)
         if self.in_shape is not None:
-            self.out_shape = type(self).build(self, self.in_shape)
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write parameters, buffers and architecture to a ``.safetensors`` or ``.npz`` file, atomically.
-
-        ``load_net(path)`` makes the net again; ``net.load(path)`` reads the arrays into a net that is there.
-        """
-        save(self, path)
-
-    def load(self, path: str | PathLike[str]) -> None:
-        """Read parameters and buffers from a safetensors or npz file.
-
-        Raises
-        ------
-        FileFormatError
-            If the file is damaged.
-        StateError
-            If it is another net's: every difference is listed, and nothing has been changed.
-        """
-        load_into(self, path)
-
-    def summary(self, in_shape: Any = None) -> Summary:
-        """Return a table of shapes, parameters, operations and bytes; builds the net if ``in_shape`` is given."""
-        if in_shape is not None:
-            self.build(in_shape)
-        return summary(self)
-
-    def profile(self, X: Any, y: Any = None, repeats: int = 20) -> Profile:
-        """Return a table of the time each layer takes, forward and backward, as medians of whole steps."""
-        return profile(self, X, y, repeats)
-
-
-class _BackwardPlan(NamedTuple):
-    upper: tuple[Layer, ...]
-    lowest: Layer | None
-    witness: Param | None  # a trainable parameter of the lowest layer
-    below: tuple[Param, ...]  # parameters that are frozen, or there are none
-
-    def holds(self) -> bool:
-        if self.witness is not None and not self.witness.trainable:
-            return False
-        return not any(p.trainable for p in self.below)
-
-
-def _plan_backward(body: tuple[Layer, ...]) -> _BackwardPlan:
-    below: list[Param] = []
-    for i, layer in enumerate(body):
-        params = list(layer.params.values())
-        witness = next((p for p in params if p.trainable), None)
-        if witness is not None:
-            return _BackwardPlan(body[:i:-1], layer, witness, tuple(below))
-        below += params
-    return _BackwardPlan((), None, None, tuple(below))
+            try:
+                self.out_shape = type(self).build(self, self.in_shape)
+            except ShapeError:
+                self._set_layers(before)
+                raise
 
 
 def _names(layers: Sequence[Layer]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .table import table
 
 if TYPE_CHECKING:
-    from .sequential import Sequential
+    from .net import Net
 
 
 class SummaryRow(NamedTuple):
@@ -46,7 +46,7 @@ class Summary(tuple[SummaryRow, ...]):
         return lines + (f"\n{frozen:,} of the parameters are frozen" if frozen else "")
 
 
-def summary(net: Sequential) -> Summary:
+def summary(net: Net) -> Summary:
     """Return one row for each layer of a built net."""
     rows, seen = [], set[int]()
     net.params  # noqa: B018  raises NotBuiltError, which says what to do

@@ -6,7 +6,6 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-
 from handbrew.layers import FlatBuffer, Layer, Param, aligned_zeros, pack
 
 from .errors import NoGradientError, NonFiniteError
@@ -166,7 +165,9 @@ class Solver:
         if not self._params:
             raise ValueError(f"{type(self).__name__}: {self.net.where} has no trainable parameters")
         pack(params)
-        self._slots = {p: _slot(p) for p in params}
+        self._slots = {
+            p: _Slot(p.flat, p.offset, p.offset + p.flat.padded(p)) for p in params if p.flat is not None
+        }
         flats = dict.fromkeys(slot.flat for slot in self._slots.values())
         self._stamps = [(flat, flat.stamp) for flat in flats]
         self._arrays = {
@@ -209,7 +210,7 @@ class Solver:
 
     def __getstate__(self) -> dict[str, Any]:
         # Views do not survive a copy: take each parameter's state along, and attach again.
-        detached = {
+        detached: dict[str, Any] = {
             "_params": [],
             "_frozen": [],
             "_stretches": [],
@@ -218,11 +219,6 @@ class Solver:
             "_slots": {},
         }
         return {**vars(self), **detached, "_carried": self._carry()}
-
-
-def _slot(p: Param) -> _Slot:
-    assert p.flat is not None
-    return _Slot(p.flat, p.offset, p.offset + p.flat.padded(p))
 
 
 def _runs(params: list[Param], slots: dict[Param, _Slot]) -> list[list[Param]]:

@@ -49,8 +49,8 @@ def fit(
                 loss = net.forward(X, y)
                 if not isfinite(loss):
                     raise NonFiniteError(
-                        f"fit: the loss is {loss} in epoch {epoch}, batch {batch} of {len(batches)}: {explain(net, X, y)}. "
-                        f"The parameters are as they were before this batch"
+                        f"fit: the loss is {loss} in epoch {epoch}, batch {batch} of {len(batches)}: "
+                        f"{explain(net, X, y)}. The parameters are as they were before this batch"
                     )
                 net.backward()
                 solver.step()

@@ -1,0 +1,88 @@
+"""``Net``: what every kind of net can do with its layers."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from handbrew.layers import Layer, Loss, inference
+
+from .evaluation import Evaluation, evaluate
+from .profile import Profile, profile
+from .saving import load_into, save
+from .summary import Summary, summary
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Net(Layer):
+    """A layer made of layers, with everything one does to a model as a whole."""
+
+    @property
+    def loss(self) -> Loss | None:
+        """The loss that the net ends in."""
+        raise NotImplementedError
+
+    def backward(self, dy: Any = None, input_grad: bool | None = None) -> Any:
+        """Return dx where it is wanted; ``dy`` is the gradient of what ``forward`` returned, 1.0 for a loss."""
+        raise NotImplementedError
+
+    def enter(self, x: Any) -> Array:
+        """Return ``x`` as an array, floating-point numbers and uint8 cast to the parameters' dtype."""
+        try:
+            dtype = x.dtype
+        except AttributeError:
+            x = np.asarray(x)
+            dtype = x.dtype
+        if dtype != self.dtype and (dtype.kind == "f" or dtype == np.uint8):
+            x = x.astype(self.dtype)
+        return x
+
+    def predict(self, X: Any, batch_size: int | None = None) -> Array:
+        """Return what the net says of ``X``, in evaluation mode: what ``loss.predict`` makes of the scores.
+
+        It runs on a scratch cache; a pending ``backward`` stays possible. ``batch_size`` bounds memory.
+        """
+        X = np.asarray(X)
+        with inference(self):
+            step = batch_size or max(len(X), 1)
+            parts = [self._infer(X[i : i + step]) for i in range(0, max(len(X), 1), step)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _infer(self, x: Array) -> Array:
+        scores = self.forward(x)
+        return scores if self.loss is None else self.loss.predict(scores)
+
+    def evaluate(self, X: Any, y: Array, batch_size: int = 1024) -> Evaluation:
+        """Return loss and accuracy over all samples, in evaluation mode on a scratch cache."""
+        return evaluate(self, np.asarray(X), np.asarray(y), batch_size)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write parameters, buffers and architecture to a ``.safetensors`` or ``.npz`` file, atomically.
+
+        ``load_net(path)`` makes the net again; ``net.load(path)`` reads the arrays into a net that is there.
+        """
+        save(self, path)
+
+    def load(self, path: str | PathLike[str]) -> None:
+        """Read parameters and buffers from a safetensors or npz file.
+
+        Raises
+        ------
+        FileFormatError
+            If the file is damaged.
+        StateError
+            If it is another net's: every difference is listed, and nothing has been changed.
+        """
+        load_into(self, path)
+
+    def summary(self, in_shape: Any = None) -> Summary:
+        """Return a table of shapes, parameters, operations and bytes; builds the net if ``in_shape`` is given."""
+        if in_shape is not None:
+            self.build(in_shape)
+        return summary(self)
+
+    def profile(self, X: Any, y: Any = None, repeats: int = 20) -> Profile:
+        """Return a table of the time each layer takes, forward and backward, as medians of whole steps."""
+        return profile(self, X, y, repeats)
