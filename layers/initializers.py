@@ -61,10 +61,10 @@ class Normal(Initializer):
 class _Scaled(Initializer):
     """Zero mean, and the variance that the subclass computes from the fans."""
 
-    default = "normal"
+    distribution: str
 
-    def __init__(self, distribution: str = "") -> None:
-        self.distribution = _one_of(distribution or self.default, "distribution", ("normal", "uniform"))
+    def __init__(self, distribution: str = "normal") -> None:
+        self.distribution = _one_of(distribution, "distribution", ("normal", "uniform"))
 
     def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int | None, fan_out: int | None) -> Array:
         std = math.sqrt(self.variance(*_fans(shape, fan_in, fan_out)))
@@ -99,7 +99,8 @@ class Glorot(_Scaled):
     Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.
     """
 
-    default = "uniform"
+    def __init__(self, distribution: str = "uniform") -> None:
+        super().__init__(distribution)
 
     def variance(self, fan_in: float, fan_out: float) -> float:
         return 2.0 / (fan_in + fan_out)

@@ -86,5 +86,7 @@ class Affine(Layer):
         return y.reshape(*x.shape[:-1], self.out_features)
 
     def _refuse(self, x: Array) -> None:
-        fix = "images need a Flatten() before it" if x.ndim == 4 else "did the data change after build?"
+        fix = {1: "a single sample is x[None, :]", 4: "images need a Flatten() before it"}.get(
+            x.ndim, "did the data change after build?"
+        )
         raise ShapeError(f"{self.where}: expected {self.W.shape[0]} features, got input of shape {x.shape}; {fix}")
