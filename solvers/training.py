@@ -6,6 +6,7 @@ from math import isfinite
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from handbrew.data import Batches, Dataset
 from handbrew.nets import Sequential
 
@@ -41,7 +42,8 @@ def fit(
     )
     held_out = None if validation is None else _pair(validation, "validation")
     history = History()
-    with progress_for(progress, epochs, len(batches)) as report:
+    # NumPy need not warn of what is found and explained below.
+    with np.errstate(over="ignore", invalid="ignore"), progress_for(progress, epochs, len(batches)) as report:
         for epoch in range(1, epochs + 1):
             start = perf_counter()
             total = samples = 0.0

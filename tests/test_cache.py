@@ -9,7 +9,9 @@ from handbrew.layers import Affine, CacheError, ReLU
 
 
 def test_backward_before_forward_says_so():
-    with pytest.raises(CacheError, match="ReLU: nothing is cached under 'positive'; call forward before backward"):
+    with pytest.raises(
+        CacheError, match="ReLU: nothing is cached under 'positive'; call forward before backward"
+    ):
         ReLU().backward(np.ones((2, 3)))
 
 

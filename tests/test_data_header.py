@@ -50,7 +50,8 @@ def test_choice_of_columns(names, target, features, expected):
 
 
 @pytest.mark.parametrize(
-    ("names", "features", "expected"), [("abc", None, "abc"), ("ayb", None, "ab"), ("abc", "ca", "ca"), ("ay", "y", "y")]
+    ("names", "features", "expected"),
+    [("abc", None, "abc"), ("ayb", None, "ab"), ("abc", "ca", "ca"), ("ay", "y", "y")],
 )
 def test_choice_without_a_target(names, features, expected):
     assert choose(names, None, features, False, PATH) == (None, tuple(expected))

@@ -12,7 +12,9 @@ CODES = {0x08: "B", 0x09: "b", 0x0B: "h", 0x0C: "i", 0x0D: "f", 0x0E: "d"}  # st
 
 
 def idx(code, shape, values):
-    return struct.pack(f">BBBB{len(shape)}I{len(values)}{CODES[code]}", 0, 0, code, len(shape), *shape, *values)
+    return struct.pack(
+        f">BBBB{len(shape)}I{len(values)}{CODES[code]}", 0, 0, code, len(shape), *shape, *values
+    )
 
 
 IMAGES = idx(0x08, (2, 2, 3), range(12))
@@ -29,7 +31,9 @@ def write(tmp_path):
 
 @settings(max_examples=60)
 @given(
-    code=st.sampled_from(sorted(CODES)), shape=st.lists(st.integers(0, 4), min_size=1, max_size=4), zipped=st.booleans()
+    code=st.sampled_from(sorted(CODES)),
+    shape=st.lists(st.integers(0, 4), min_size=1, max_size=4),
+    zipped=st.booleans(),
 )
 def test_reads_every_type_and_shape(tmp_path_factory, code, shape, zipped):
     values = [i % 120 for i in range(int(np.prod(shape)))]
@@ -75,7 +79,12 @@ def test_a_wrong_file_is_named_and_refused(write, content, message, pack):
 
 def test_damaged_gzip(write):
     zipped = gzip.compress(IMAGES)
-    for content in (zipped[:-9], zipped[:-5] + b"\0" + zipped[-4:], zipped + b"more", zipped[:10] + b"\xff" * 9):
+    for content in (
+        zipped[:-9],
+        zipped[:-5] + b"\0" + zipped[-4:],
+        zipped + b"more",
+        zipped[:10] + b"\xff" * 9,
+    ):
         with pytest.raises(FileFormatError) as error:
             read_idx(write(content))
         assert error.value.__cause__ is not None

@@ -24,7 +24,11 @@ def complaints(cells, classes=None):
         (["3.0", "3", " 03 ", "1e1"], [0, 0, 0, 1], ("3", "10")),
         (["cat", "dog ", "cat"], [0, 1, 0], ("cat", "dog")),
         (["10", "9", "x"], [0, 1, 2], ("10", "9", "x")),  # words, so in the order of words
-        (["12345678901234567890", "12345678901234567891"], [0, 1], ("12345678901234567890", "12345678901234567891")),
+        (
+            ["12345678901234567890", "12345678901234567891"],
+            [0, 1],
+            ("12345678901234567890", "12345678901234567891"),
+        ),
     ],
 )
 def test_labels(cells, y, classes):
@@ -34,7 +38,9 @@ def test_labels(cells, y, classes):
     assert names == classes
 
 
-@pytest.mark.parametrize(("cells", "classes"), [(["1", "2.5"], None), (["1", "2"], ()), (["-1e3", ".5"], None)])
+@pytest.mark.parametrize(
+    ("cells", "classes"), [(["1", "2.5"], None), (["1", "2"], ()), (["-1e3", ".5"], None)]
+)
 def test_numbers(cells, classes):
     y, names = encode(cells, classes, fine)
     assert y.ravel().tolist() == [float(cell) for cell in cells]

@@ -46,7 +46,9 @@ def test_without_a_test_part(tmp_path):
 def test_images_without_labels(tmp_path):
     mnist(tmp_path)
     (tmp_path / "train-labels-idx1-ubyte").unlink()
-    with pytest.raises(FileNotFoundError, match=r"no train-labels-idx1-ubyte .*found train-images-idx3-ubyte"):
+    with pytest.raises(
+        FileNotFoundError, match=r"no train-labels-idx1-ubyte .*found train-images-idx3-ubyte"
+    ):
         load(tmp_path)
 
 
@@ -60,14 +62,16 @@ def test_images_without_labels(tmp_path):
 )
 def test_images_and_labels_must_match(tmp_path, wrong):
     mnist(tmp_path, **wrong)
-    with pytest.raises(FileFormatError, match=r"train-images.*has shape \(4,.*train-labels.*expected N images"):
+    with pytest.raises(
+        FileFormatError, match=r"train-images.*has shape \(4,.*train-labels.*expected N images"
+    ):
         load(tmp_path)
 
 
 def test_both_parts_must_match(tmp_path):
     mnist(tmp_path)
     mnist(tmp_path, "t10k", images=PIXELS[:, :1])
-    with pytest.raises(FileFormatError, match=r"shape \(1, 2, 3\), those of the test part \(1, 1, 3\)|shape \(2, 3\)"):
+    with pytest.raises(FileFormatError, match=r"shape \(2, 3\), those of the test part \(1, 3\)"):
         load(tmp_path)
 
 
@@ -145,7 +149,9 @@ def test_train_goes_before_a_lone_file(tmp_path):
 def test_nothing_to_read(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere: no such file or folder"):
         load(tmp_path / "nowhere")
-    with pytest.raises(FileNotFoundError, match=r"train-images-idx3-ubyte[\s\S]*train\.csv[\s\S]*found nothing"):
+    with pytest.raises(
+        FileNotFoundError, match=r"train-images-idx3-ubyte[\s\S]*train\.csv[\s\S]*found nothing"
+    ):
         load(tmp_path)
     for i in range(11):
         (tmp_path / f"{i:02}.csv").touch()

@@ -34,7 +34,8 @@ def pack(path, compression=zipfile.ZIP_DEFLATED, **members):
 @settings(max_examples=60)
 @given(
     array=arrays.arrays(
-        st.sampled_from(["<f4", ">f8", "<f2", "u1", ">i2", "<i8", "?"]), arrays.array_shapes(max_dims=4, max_side=4)
+        st.sampled_from(["<f4", ">f8", "<f2", "u1", ">i2", "<i8", "?"]),
+        arrays.array_shapes(max_dims=4, max_side=4),
     ),
     fortran=st.booleans(),
     save=st.sampled_from([np.savez, np.savez_compressed]),
@@ -56,7 +57,8 @@ def test_every_version_of_the_header(path, version):
 
 
 @pytest.mark.parametrize(
-    "names", [("x", "y"), ("X_train", "y_train"), ("x_train", "y_train"), ("images", "labels"), ("data", "target")]
+    "names",
+    [("x", "y"), ("X_train", "y_train"), ("x_train", "y_train"), ("images", "labels"), ("data", "target")],
 )
 def test_usual_names(path, names):
     np.savez(path, **dict(zip(names, (X, Y), strict=True)), meta=np.array([None]))

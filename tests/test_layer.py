@@ -104,7 +104,9 @@ def test_a_users_layer_without_build_may_change_the_shape():
 def test_a_build_that_says_the_wrong_shape_is_found(make):
     layer = make()
     said = layer.build((4,))
-    with pytest.raises(ShapeError, match=rf"build said the output's shape is \({said[0]},\), forward made \(1,\)"):
+    with pytest.raises(
+        ShapeError, match=rf"build said the output's shape is \({said[0]},\), forward made \(1,\)"
+    ):
         layer.forward(X)
 
 

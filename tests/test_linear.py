@@ -57,7 +57,10 @@ def test_shapes_and_operations():
     ("x", "message"),
     [
         (np.zeros((2, 5)), r"Affine: expected 4 features, got input of shape \(2, 5\); did the data change"),
-        (np.zeros(4), r"Affine: expected 4 features, got input of shape \(4,\); a single sample is x\[None, :\]"),
+        (
+            np.zeros(4),
+            r"Affine: expected 4 features, got input of shape \(4,\); a single sample is x\[None, :\]",
+        ),
         (np.zeros((2, 3, 5)), r"expected 4 features, got input of shape \(2, 3, 5\)"),
         (np.zeros((2, 1, 2, 2)), r"got input of shape \(2, 1, 2, 2\); images need a Flatten\(\) before it"),
     ],
@@ -88,7 +91,9 @@ def test_the_parameters_decide_the_dtype(dtype):
 
 
 def test_integers_are_not_taken_for_quantities():
-    with pytest.raises(DTypeError, match=r"got int64; if these are quantities, pass x\.astype\(np\.float32\)"):
+    with pytest.raises(
+        DTypeError, match=r"got int64; if these are quantities, pass x\.astype\(np\.float32\)"
+    ):
         Affine(3).forward(np.ones((2, 4), np.int64))
 
 

@@ -69,7 +69,9 @@ def test_a_buffer_stays_attached_through_assignment_astype_load_and_copies():
 
 
 def test_unbuilt_layers_say_how_to_build():
-    with pytest.raises(NotBuiltError, match=r"Affine: not built, so its params do not exist yet; call build\(in_shape\)"):
+    with pytest.raises(
+        NotBuiltError, match=r"Affine: not built, so its params do not exist yet; call build\(in_shape\)"
+    ):
         _ = Affine(3).params
     with pytest.raises(NotBuiltError, match="its buffers do not exist"):
         _ = Centre().buffers
@@ -177,7 +179,9 @@ def test_one_name_for_one_array():
 
 def test_build_from_takes_no_size_on_trust():
     layer = Affine(10**9)
-    with pytest.raises(StateError, match=r"expected an array W of shape \(1000000000, 1000000000\), got shape \(1,\)"):
+    with pytest.raises(
+        StateError, match=r"expected an array W of shape \(1000000000, 1000000000\), got shape \(1,\)"
+    ):
         build_from(layer, (10**9,), {"W": np.zeros(1)})
     layer = Affine(2)
     with pytest.raises(StateError, match="expected an array b of shape .*, got nothing"):

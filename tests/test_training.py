@@ -1,0 +1,146 @@
+"""``fit``: that it learns, what it reports, and how it stops."""
+
+import csv
+
+import numpy as np
+import pytest
+from handbrew.data import Batches, Dataset, blobs, digits
+from handbrew.layers import Affine, Layer, ReLU, SoftmaxCrossEntropy
+from handbrew.nets import Sequential
+from handbrew.solvers import SGD, NonFiniteError
+
+
+def make(seed=0, classes=3, lr=0.1):
+    net = Sequential(Affine(16), ReLU(), Affine(classes), SoftmaxCrossEntropy(), seed=seed)
+    return net, SGD(net, lr=lr, momentum=0.9)
+
+
+def test_digits_to_96_percent_on_the_held_out_fifth():
+    train, held_out = digits().split(0.2, seed=0)
+    net = Sequential(Affine(64), ReLU(), Affine(10), SoftmaxCrossEntropy(), seed=0)
+    history = SGD(net, lr=0.1, momentum=0.9).fit(train, held_out, epochs=20, progress=False)
+    assert history[-1].validation_accuracy >= 0.96
+    right = (net.predict(held_out.X).argmax(axis=1) == held_out.y).mean()
+    assert history[-1].validation_accuracy == pytest.approx(right)
+    assert [row.epoch for row in history] == list(range(1, 21))
+    assert history[-1].loss < 0.1 * history[0].loss
+
+
+def test_fit_is_the_loop_written_out():
+    data = blobs(90, seed=1)
+    net, solver = make()
+    history = solver.fit(data, epochs=2, batch_size=20, seed=5, progress=False)
+    other, by_hand = make()
+    means = []
+    batches = Batches(data, batch_size=20, seed=5)
+    for _ in range(2):
+        total = 0.0
+        for X, y in batches:
+            total += other.forward(X, y) * len(y)
+            other.backward()
+            by_hand.step()
+        means.append(total / 90)
+    assert [row.loss for row in history] == pytest.approx(means, rel=1e-12)
+    for name, p in net.params.items():
+        np.testing.assert_array_equal(p.data, other.params[name].data)
+
+
+def test_every_kind_of_training_data():
+    data = blobs(60)
+    losses = []
+    for train in (data, (data.X, data.y), [data.X, data.y], Batches(data, batch_size=32)):
+        _, solver = make()
+        losses.append(solver.fit(train, (data.X, data.y), epochs=1, progress=False)[0].validation_loss)
+    assert len(set(losses)) == 1
+
+
+def test_layers_frozen_in_evaluation_mode_stay_so():
+    net, solver = make()
+    net.layers[1].eval()
+    solver.fit(blobs(60), blobs(30), epochs=1, progress=False)
+    assert not net.layers[1].training
+    assert net.layers[0].training
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda X, y, net: X.__setitem__((70, 1), np.nan), r"the input has nan at index \(\d+, 1\)"),
+        (
+            lambda X, y, net: net.params["affine2.b"].data.__setitem__(2, np.inf),
+            r"parameter affine2\.b has inf at",
+        ),
+    ],
+)
+def test_the_moment_a_loss_is_not_finite(spoil, message):
+    data = blobs(120)
+    X, y = data.X.copy(), data.y
+    net, solver = make()
+    net.build((2,))
+    spoil(X, y, net)
+    with pytest.raises(NonFiniteError, match=rf"fit: the loss is nan in epoch 1, batch \d of 4: {message}"):
+        solver.fit((X, y), epochs=1, progress=False)
+    assert all(
+        np.isfinite(p.data).sum() >= p.data.size - 1 for p in net.params.values()
+    )  # nothing was applied
+
+
+def test_a_layer_that_overflows_is_named():
+    class Overflow(Layer):
+        def forward(self, x):
+            return x * np.float32(np.inf)
+
+        def backward(self, dy):
+            return dy
+
+    net = Sequential(Affine(4), Overflow(), Affine(3), SoftmaxCrossEntropy())
+    with np.errstate(all="ignore"), pytest.raises(NonFiniteError) as caught:
+        SGD(net, lr=0.1).fit(blobs(60), epochs=1, progress=False)
+    assert "the output of overflow1 (Overflow) is the first with" in str(caught.value)
+    assert "its input is finite" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda s: s.fit(blobs(), epochs=0), ValueError, "at least one epoch, got 0"),
+        (
+            lambda s: s.fit(np.zeros((3, 2))),
+            TypeError,
+            r"expected train to be \(X, y\), a Dataset or Batches",
+        ),
+        (lambda s: s.fit(blobs(), np.zeros((3, 2))), TypeError, "expected validation to be"),
+        (lambda s: s.fit((np.zeros((3, 2)), np.zeros(4, int))), ValueError, "axis 0 counts the samples"),
+        (lambda s: SGD(Affine(3)).fit(blobs()), TypeError, "a Sequential that ends in a loss"),
+    ],
+)
+def test_what_fit_refuses(call, error, message):
+    with pytest.raises(error, match=message):
+        call(make()[1])
+
+
+def test_history_as_csv(tmp_path):
+    data = blobs(60)
+    _, solver = make()
+    history = solver.fit(data, data, epochs=2, progress=False)
+    _, solver = make()
+    history += solver.fit(data, epochs=1, progress=False)
+    history.save(tmp_path / "history.csv")
+    with open(tmp_path / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2", "1"]
+    assert float(rows[1]["validation_accuracy"]) == history[1].validation_accuracy
+    assert float(rows[0]["loss"]) == history[0].loss
+    assert rows[2]["validation_loss"] == ""
+
+
+def test_progress_without_a_terminal_is_a_line_an_epoch(capfd):
+    data = blobs(60)
+    _, solver = make()
+    solver.fit(data, data, epochs=2)
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert lines[1].startswith("epoch 2/2  loss 0.")
+    assert "accuracy" in lines[1]
+    solver.fit(Dataset(data.X, data.y), epochs=1, progress=False)
+    assert capfd.readouterr().err == ""
