@@ -3,9 +3,12 @@
 if __name__ == "layers":
     raise ImportError("import it as handbrew.layers: under its bare name every class would exist twice")
 
+from ._numerics import column_sum
 from .cache import Cache
 from .configurable import Configurable
 from .containers import Branches, Residual
+from .dropout import Dropout
+from .elementwise import Abs, Clip, Exp, Log, Power, Threshold
 from .errors import CacheError, DTypeError, LabelError, LayerReuseError, NotBuiltError, ShapeError, StateError
 from .flat import FlatBuffer, aligned_zeros, pack
 from .inference import inference
@@ -27,12 +30,19 @@ from .linear import Affine
 from .loss import Loss
 from .merge import Add, Concat
 from .param import Buffer, Param
-from .rectifiers import ReLU
+from .rectifiers import ELU, SELU, PReLU, ReLU
+from .shape import Flatten, Reshape
+from .sigmoids import GELU, Sigmoid, SiLU, Softplus, Tanh
+from .softmax import LogSoftmax, Softmax
 from .softmax_loss import SoftmaxCrossEntropy
 from .store import build_from
 from .tree import refuse_reuse
 
 __all__ = [
+    "ELU",
+    "GELU",
+    "SELU",
+    "Abs",
     "Add",
     "Affine",
     "Branches",
@@ -41,11 +51,15 @@ __all__ = [
     "CacheError",
     "CaffeMSRA",
     "CaffeXavier",
+    "Clip",
     "Concat",
     "Configurable",
     "Constant",
     "DTypeError",
+    "Dropout",
+    "Exp",
     "FlatBuffer",
+    "Flatten",
     "Glorot",
     "He",
     "Initializer",
@@ -53,20 +67,32 @@ __all__ = [
     "Layer",
     "LayerReuseError",
     "LeCun",
+    "Log",
+    "LogSoftmax",
     "Loss",
     "Normal",
     "NotBuiltError",
     "Orthogonal",
+    "PReLU",
     "Param",
+    "Power",
     "ReLU",
+    "Reshape",
     "Residual",
     "ShapeError",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
     "SoftmaxCrossEntropy",
+    "Softplus",
     "StateError",
+    "Tanh",
+    "Threshold",
     "Uniform",
     "Zeros",
     "aligned_zeros",
     "build_from",
+    "column_sum",
     "inference",
     "pack",
     "refuse_reuse",

@@ -9,10 +9,10 @@ from .param import Array
 
 
 class Dropout(Layer):
-    """y = x m,  dx = dy m;  in training each element of m is 0 with probability ``rate``, else 1 / (1 - rate).
+    """y = x m,  dx = dy m;  each element of m is 0 with probability ``rate``, else 1 / (1 - rate).
 
-    So the mean of y is x, and in use m = 1 ("inverted" dropout, as in Caffe). Srivastava et al.,
-    "Dropout: a simple way to prevent neural networks from overfitting", 2014.
+    So the mean of y is x, and in use, where ``training`` is False, m is 1 ("inverted" dropout, as in
+    Caffe). Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014.
 
     Raises
     ------

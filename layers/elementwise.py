@@ -45,7 +45,7 @@ class Power(Layer):
 
 
 class Exp(Layer):
-    """y = cᵘ,  dx = dy y a log c,  with  u = b + a x,  c = ``base``, a = ``scale``, b = ``shift``.
+    """y = cᵘ,  dx = dy y a log(c),  with  u = b + a x,  c = ``base``, a = ``scale``, b = ``shift``.
 
     ``base=None`` is e [Caffe: -1]. Large inputs overflow, with NumPy's warning.
 
@@ -58,20 +58,20 @@ class Exp(Layer):
     backward_uses = ("output",)
 
     def __init__(self, base: float | None = None, scale: float = 1.0, shift: float = 0.0) -> None:
-        self.base, self.scale, self.shift = base, float(scale), float(shift)
-        self._log_base = _log(base, "Exp")
+        self.base, self.scale, self.shift = _positive(base, "Exp"), float(scale), float(shift)
 
     def forward(self, x: Array) -> Array:
-        y = np.exp(self._log_base * self.scale * x + self._log_base * self.shift)
-        self.cache.y = y
+        u = self.scale * x + self.shift
+        y = self.cache.y = np.exp(u if self.base is None else math.log(self.base) * u)
         return y
 
     def backward(self, dy: Array) -> Array:
-        return dy * (self._log_base * self.scale * self.cache.y)
+        slope = self.scale if self.base is None else self.scale * math.log(self.base)
+        return dy * (slope * self.cache.y)
 
 
 class Log(Layer):
-    """y = log(u) / log(c),  dx = dy a / (u log c),  with  u = b + a x,  c = ``base``, a = ``scale``, b = ``shift``.
+    """y = log(u) / log(c),  dx = dy a / (u log c),  with  u = b + a x;  c, a, b as in ``Exp``.
 
     ``base=None`` is e [Caffe: -1]. u should be positive: as in NumPy, log(0) is -inf and log(-1) nan.
 
@@ -84,17 +84,17 @@ class Log(Layer):
     backward_uses = ()
 
     def __init__(self, base: float | None = None, scale: float = 1.0, shift: float = 0.0) -> None:
-        self.base, self.scale, self.shift = base, float(scale), float(shift)
-        self._log_base = _log(base, "Log")
-        if self._log_base == 0:
-            raise ValueError("Log: expected a base other than 1, got 1")
+        self.base, self.scale, self.shift = _positive(base, "Log"), float(scale), float(shift)
+        if base == 1:
+            raise ValueError("Log: expected a base other than 1")
 
     def forward(self, x: Array) -> Array:
         u = self.cache.u = self.scale * x + self.shift
-        return np.log(u) * (1 / self._log_base)
+        return np.log(u) if self.base is None else np.log(u) / math.log(self.base)
 
     def backward(self, dy: Array) -> Array:
-        return dy * (self.scale / self._log_base) / self.cache.u
+        slope = self.scale if self.base is None else self.scale / math.log(self.base)
+        return slope * dy / self.cache.u
 
 
 class Clip(Layer):
@@ -140,7 +140,7 @@ class Threshold(Layer):
         return np.zeros_like(dy)
 
 
-def _log(base: float | None, name: str) -> float:
+def _positive(base: float | None, name: str) -> float | None:
     if base is not None and not base > 0:
         raise ValueError(f"{name}: expected a positive base, or None for e, got {base}")
-    return 1.0 if base is None else math.log(base)
+    return base

@@ -39,7 +39,7 @@ class Flatten(_Reshaping):
     """y = x with the axes from ``axis`` to ``end_axis`` (included) made one;  dx = dy in x's shape.
 
     The last axis varies fastest: y[n, c H W + h W + w] = x[n, c, h, w] for images. Negative axes count
-    from the end. The samples' axis 0 stays.
+    from the end. The batch's axis 0 stays.
 
     Raises
     ------
@@ -55,14 +55,14 @@ class Flatten(_Reshaping):
         first, last = (a + ndim if a < 0 else a for a in (self.axis, self.end_axis))
         if not 1 <= first <= last < ndim:
             raise ShapeError(
-                f"{self.where}: expected an input with axes {self.axis} to {self.end_axis} after the samples' "
-                f"axis 0, got samples of shape {in_shape}"
+                f"{self.where}: expected axes {self.axis} to {self.end_axis} beyond the batch's axis 0, "
+                f"got input of shape {in_shape} without the batch axis"
             )
         return (*in_shape[: first - 1], math.prod(in_shape[first - 1 : last]), *in_shape[last:])
 
 
 class Reshape(_Reshaping):
-    """y = x in the given shape, whose axis 0 (the samples) is left out;  dx = dy in x's shape.
+    """y = x in the given shape, the batch axis left out;  dx = dy in x's shape.
 
     ``Reshape(3, -1)``: one -1 stands for whatever is left. A 0 copies the input's axis in that place, as
     in Caffe: ``Reshape(0, -1)`` makes (N, C, H, W) to (N, C, H W).
@@ -74,18 +74,21 @@ class Reshape(_Reshaping):
     """
 
     def __init__(self, *shape: int) -> None:
-        if shape.count(-1) > 1 or any(n < -1 for n in shape):
-            raise ShapeError(f"Reshape: expected sizes, 0 (copy) and at most one -1 (the rest), got {shape}")
+        if shape.count(-1) > 1 or not all(isinstance(n, int) and n >= -1 for n in shape):
+            raise ShapeError(
+                f"Reshape: expected sizes, as in Reshape(3, 8, -1), with at most one -1; got {shape}"
+            )
         self.shape = shape
 
     def new_shape(self, in_shape: Shape) -> Shape:
-        copied = [*in_shape, *(0,) * len(self.shape)]
-        shape = [n or old for n, old in zip(self.shape, copied, strict=False)]
-        size = math.prod(in_shape)
-        if -1 in shape:
-            shape[shape.index(-1)] = size // max(-math.prod(shape), 1)
+        there = dict(enumerate(in_shape))
+        sizes = [n or there.get(axis, 0) for axis, n in enumerate(self.shape)]
+        size, known = math.prod(in_shape), math.prod(n for n in sizes if n != -1)
+        rest = size // known if known else 0
+        shape = tuple(rest if n == -1 else n for n in sizes)
         if math.prod(shape) != size:
             raise ShapeError(
-                f"{self.where}: expected samples that fit {self.shape}, got shape {in_shape} of {size} elements"
+                f"{self.where}: expected {size} elements as in the input's shape {in_shape}, "
+                f"got {self.shape} (both without the batch axis)"
             )
-        return tuple(shape)
+        return shape

@@ -10,6 +10,8 @@ from ._erf import erfc
 from .layer import Layer
 from .param import Array
 
+_CUBIC, _TWICE = 0.044715, 2 * math.sqrt(2 / math.pi)  # in GELU's tanh form
+
 
 def _sigmoid(x: Array) -> Array:
     return 0.5 * np.tanh(0.5 * x) + 0.5  # 1 / (1 + exp(-x)) would overflow
@@ -120,7 +122,3 @@ class GELU(Layer):
         else:
             slope = np.exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
         return dy * (p + x * slope)
-
-
-_CUBIC = 0.044715
-_TWICE = 2 * math.sqrt(2 / math.pi)

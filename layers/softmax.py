@@ -1,4 +1,4 @@
-"""Softmax and its logarithm. For training a classifier see ``SoftmaxCrossEntropy``, which is both and safer."""
+"""Softmax and its logarithm. To train a classifier see ``SoftmaxCrossEntropy``, which has softmax inside."""
 
 from __future__ import annotations
 
@@ -11,7 +11,23 @@ from .layer import Layer
 from .param import Array
 
 
-class Softmax(Layer):
+class _AlongAxis(Layer):
+    backward_uses = ("output",)
+
+    def __init__(self, axis: int = 1) -> None:
+        self.axis = axis
+
+    def build(self, in_shape: Any) -> Any:
+        ndim = 1 + len(in_shape)
+        if not -ndim < self.axis < ndim or self.axis == 0:
+            raise ShapeError(
+                f"{self.where}: expected an axis {self.axis} beyond the batch's axis 0, "
+                f"got input of shape {in_shape} without the batch axis"
+            )
+        return in_shape
+
+
+class Softmax(_AlongAxis):
     """y = exp(x) / sum of exp(x);  dx = y (dy - sum of y dy);  sums along ``axis``.
 
     The maximum along the axis is subtracted first: y stays the same, and exp cannot overflow. Bridle,
@@ -22,20 +38,6 @@ class Softmax(Layer):
     ShapeError
         If the input has no such axis, or it is the batch's.
     """
-
-    backward_uses = ("output",)
-
-    def __init__(self, axis: int = 1) -> None:
-        self.axis = axis
-
-    def build(self, in_shape: Any) -> Any:
-        ndim = 1 + len(in_shape)
-        if not -ndim < self.axis < ndim or self.axis == 0:
-            raise ShapeError(
-                f"{self.where}: expected an input with classes on axis {self.axis} and samples on axis 0, "
-                f"got samples of shape {in_shape}"
-            )
-        return in_shape
 
     def forward(self, x: Array) -> Array:
         y = np.exp(x - x.max(axis=self.axis, keepdims=True))
@@ -48,7 +50,7 @@ class Softmax(Layer):
         return y * (dy - (y * dy).sum(axis=self.axis, keepdims=True))
 
 
-class LogSoftmax(Softmax):
+class LogSoftmax(_AlongAxis):
     """y = x - log(sum of exp(x));  dx = dy - exp(y) (sum of dy);  sums along ``axis``.
 
     Exact where ``Softmax`` rounds to 0; the maximum along the axis is subtracted from x first.

@@ -66,3 +66,11 @@ CASES: list[tuple[str, Callable[[], Layer], tuple[Any, ...]]] = [
     ("reshape-copy", lambda: Reshape(0, -1), (IMAGES,)),
     ("reshape-scalar", Reshape, ((1,),)),
 ]
+
+# Keyword arguments for check_layer by name: what is no error there.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "exp": {"large_inputs": False},
+    "power-zero": {"allow_constant": ("x",)},
+    "softmax-one-class": {"allow_constant": ("x",)},
+    "threshold": {"allow_constant": ("x",)},
+}

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from handbrew.layers import Affine, Branches, Concat, He, Layer, Normal, ReLU, Residual, SoftmaxCrossEntropy
 
 

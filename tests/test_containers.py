@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from handbrew.layers import Add, Affine, Branches, ReLU, Residual, ShapeError
 from handbrew.nets import Sequential
 

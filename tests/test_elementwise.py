@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+
 from handbrew.layers.elementwise import Abs, Clip, Exp, Log, Power, Threshold
 
 ANY = np.array([[-2.0, -0.5, -0.1, 0.0], [0.1, 0.5, 0.7, 3.0]])

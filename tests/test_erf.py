@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+
 from handbrew.layers._erf import erfc
 
 oracle = np.vectorize(math.erfc, otypes=[np.float64])

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from handbrew.layers import Param, aligned_zeros, pack
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from handbrew.layers import Param, aligned_zeros, pack
 
 SHAPES = st.lists(st.lists(st.integers(0, 7), max_size=3).map(tuple), min_size=1, max_size=6)
 

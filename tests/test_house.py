@@ -9,9 +9,10 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
-import handbrew.layers
 import pytest
 from house import EXTRAS, MAY_IMPORT, modules
+
+import handbrew.layers
 
 
 def imports(tree, package):

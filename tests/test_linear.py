@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from handbrew.layers import Affine, DTypeError, ShapeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from handbrew.layers import Affine, DTypeError, ShapeError
 
 
 def affine_by_loops(x, W, b):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from handbrew.layers import Add, Concat, ShapeError
 
 A, B, C = (np.random.default_rng(i).normal(size=(2, 3, 4)).astype(np.float32) for i in range(3))

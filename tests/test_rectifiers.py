@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+
 from handbrew.layers.errors import DTypeError, ShapeError
 from handbrew.layers.rectifiers import ELU, SELU, PReLU, ReLU
 

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+
 from handbrew.layers import Affine, ReLU, SoftmaxCrossEntropy
 from handbrew.nets import Sequential
 from handbrew.solvers import SGD

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
-from handbrew.layers.errors import ShapeError
-from handbrew.layers.shape import Flatten, Reshape
 from hypothesis import given
 from hypothesis import strategies as st
+
+from handbrew.layers.errors import ShapeError
+from handbrew.layers.shape import Flatten, Reshape
 
 SHAPES = st.lists(st.integers(1, 4), min_size=2, max_size=5).map(tuple)
 

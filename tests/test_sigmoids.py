@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+
 from handbrew.layers.sigmoids import GELU, Sigmoid, SiLU, Softplus, Tanh
 
 X = np.concatenate([np.linspace(-12, 12, 97), [-1e4, -745, -100, 0.0, 100, 709, 1e4]])

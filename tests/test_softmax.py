@@ -2,10 +2,11 @@ import math
 
 import numpy as np
 import pytest
-from handbrew.layers.errors import ShapeError
-from handbrew.layers.softmax import LogSoftmax, Softmax
 from hypothesis import given
 from hypothesis import strategies as st
+
+from handbrew.layers.errors import ShapeError
+from handbrew.layers.softmax import LogSoftmax, Softmax
 
 
 def naive(x, dy, log):

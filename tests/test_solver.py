@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+
 from handbrew.layers import Affine, Layer, ReLU, Residual, SoftmaxCrossEntropy
 from handbrew.nets import Sequential
 from handbrew.solvers import SGD, NoGradientError, NonFiniteError, Solver

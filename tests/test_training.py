@@ -4,6 +4,7 @@ import csv
 
 import numpy as np
 import pytest
+
 from handbrew.data import Batches, Dataset, blobs, digits
 from handbrew.layers import Affine, Layer, ReLU, SoftmaxCrossEntropy
 from handbrew.nets import Sequential

@@ -1,0 +1,27 @@
+"""How much longer ``import handbrew.layers`` takes than the ``import numpy`` it contains.
+
+Each import runs in a new interpreter and is timed there, so that the interpreter's own start does not
+flatter the ratio. The two alternate, so that a busy moment of the machine meets both.
+"""
+
+import subprocess
+import sys
+from statistics import median
+
+ROUNDS = 30
+MODULES = ["numpy", "handbrew.layers", "handbrew.nets", "handbrew.solvers"]
+TIMED = "from time import perf_counter; start = perf_counter(); import {}; print(perf_counter() - start)"
+
+
+def seconds(module):
+    """The time that one import takes in an interpreter of its own."""
+    command = [sys.executable, "-c", TIMED.format(module)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+for module in MODULES:
+    seconds(module)  # the first import also writes the bytecode
+rounds = [[seconds(module) for module in MODULES] for _ in range(ROUNDS)]
+times = [median(column) for column in zip(*rounds, strict=True)]
+for module, time in zip(MODULES, times, strict=True):
+    print(f"import {module:17} {1000 * time:6.1f} ms  {time / times[0]:4.2f}x numpy")
