@@ -1,7 +1,7 @@
 """The folders of the house, which of them each may import, and the modules in each."""
 
-import importlib
-import pkgutil
+from importlib.util import find_spec
+from pkgutil import iter_modules
 
 MAY_IMPORT = {
     "layers": set(),
@@ -18,13 +18,10 @@ EXTRAS = {
 
 
 def modules():
-    """The full names of all modules of the package."""
-    packages = [importlib.import_module(f"handbrew.{folder}") for folder in MAY_IMPORT]
-    return [
-        name
-        for package in packages
-        for name in (
-            package.__name__,
-            *(found.name for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")),
-        )
-    ]
+    """The full names of all modules of the package, found without importing any."""
+    for folder in MAY_IMPORT:
+        package = find_spec(f"handbrew.{folder}")
+        yield package.name
+        for found in iter_modules(package.submodule_search_locations, f"{package.name}."):
+            if not found.name.endswith("__main__"):  # a command, not to be imported
+                yield found.name

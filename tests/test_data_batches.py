@@ -111,8 +111,10 @@ def test_a_restored_state_counts_once():
     batches = make()
     next(iter(batches))
     batches.restore(batches.state())
-    assert len(epoch_of(batches)) == 3
+    for _ in batches:
+        break
     assert len(epoch_of(batches)) == 4
+    assert batches.epoch == 2
 
 
 def test_the_state_is_plain_integers():

@@ -96,7 +96,7 @@ def test_split_depends_on_the_seed_only():
 def test_split_draws_everywhere_without_labels(y):
     held = Dataset(np.arange(100)[:, None], y).split(0.3)[1]
     assert len(held) == 30
-    assert not np.array_equal(np.diff(held.X.ravel()), np.full(29, 3))
+    assert np.diff(held.X.ravel()).max() > 4  # not every third or fourth
     assert held.X.max() > 80
     assert held.X.min() < 20
 

@@ -14,10 +14,10 @@ def idx(array, code=0x08):
     return struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape) + array.tobytes()
 
 
-def mnist(folder, part="train", n=4, dash="-", images=PIXELS, labels=None):
+def mnist(folder, part="train", n=4, dash="-", images=PIXELS, labels=None, code=0x08):
     labels = np.arange(n, dtype=np.uint8) if labels is None else labels
     (folder / f"{part}-images{dash}idx3-ubyte").write_bytes(idx(images[:n]))
-    (folder / f"{part}-labels{dash}idx1-ubyte").write_bytes(idx(labels))
+    (folder / f"{part}-labels{dash}idx1-ubyte").write_bytes(idx(labels, code))
 
 
 @pytest.mark.parametrize(("part", "dash"), [("t10k", "-"), ("test", "-"), ("t10k", ".")])
@@ -57,6 +57,7 @@ def test_images_without_labels(tmp_path):
     [
         {"labels": np.zeros(3, np.uint8)},
         {"labels": np.zeros((4, 1), np.uint8)},
+        {"labels": np.zeros(4, ">f4"), "code": 0x0D},
         {"images": np.zeros(4, np.uint8)},
     ],
 )
@@ -98,6 +99,16 @@ def test_two_npz_files(tmp_path):
     assert test.classes == train.classes == ("a", "b", "c")
 
 
+def test_npz_labels_follow_those_of_training(tmp_path):
+    path, X = tmp_path / "a.npz", np.zeros((2, 1))
+    np.savez(path, x_train=X, y_train=["a", "b"], x_test=X, y_test=["b", "b"])
+    assert load(path)[1].y.tolist() == [1, 1]
+    np.savez(tmp_path / "train.npz", X=X, y=[0, 1], classes=["a", "b"])
+    np.savez(tmp_path / "test.npz", X=X, y=[0, 1], classes=["b", "a"])
+    with pytest.raises(FileFormatError, match=r"test\.npz: its classes differ"):
+        load(tmp_path)
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.int64])
 def test_values_that_are_no_pixels_stay(tmp_path, dtype):
     X = np.arange(12).astype(dtype).reshape(3, 2, 2)
@@ -114,7 +125,7 @@ def write_csv(folder, train, test=None):
 
 
 def test_csv_test_part_follows_the_columns_and_classes_of_training(tmp_path):
-    write_csv(tmp_path, "a,b,kind\n1,2,x\n3,4,z\n5,6,y\n", "kind,b,a\nz,20,10\n")
+    write_csv(tmp_path, "a,b,kind\n1,2,x\n3,4,z\n5,6,y\n", "kind,b,a,extra\nz,20,10,-\n")
     train, test = load(tmp_path)
     assert train.classes == test.classes == ("x", "y", "z")
     assert test.X.tolist() == [[10, 20]]

@@ -50,7 +50,7 @@ def test_separators_line_ends_and_byte_order_mark(write, separator, end, encodin
 @given(
     rows=st.lists(
         st.tuples(
-            st.floats(width=32, allow_nan=False, allow_infinity=False), st.text("ab,;\"'\n\t é", min_size=1)
+            st.floats(width=32, allow_nan=False, allow_infinity=False), st.text("ab,;\"'\r\n\t é", min_size=1)
         ),
         min_size=1,
         max_size=6,

@@ -129,8 +129,6 @@ class TestEveryLoss:
         value = loss.forward(*inputs)
         assert repr(copy.deepcopy(loss)) == repr(loss)
         assert pickle.loads(pickle.dumps(loss)).forward(*inputs) == value
-        assert loss.takes_target
-        assert loss.build((3,)) == ()
 
 
 class TestReduction:
@@ -281,6 +279,13 @@ class TestCheckLabels:
 
 
 class TestUsersOwn:
+    def test_it_is_a_layer_that_takes_a_target(self):
+        loss = SquaredError()
+        assert loss.built
+        assert loss.takes_target
+        assert loss.build((3,)) == loss.out_shape == ()
+        assert dict(loss.params) == {}
+
     def test_few_lines_are_a_loss(self):
         assert SquaredError().forward(np.array([1.0, 2.0]), np.array([0.0, 4.0])) == 2.5
         check_layer(SquaredError(), (3,), (3,))
@@ -291,8 +296,6 @@ class TestUsersOwn:
     def test_the_constructor_need_not_be_called(self):
         loss = Hardest(3)
         assert loss.forward(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1, 0])) == (8 + 27) / 2
-        assert loss.built
-        assert dict(loss.params) == {}
         check_layer(loss, (3,), np.array([0, 2, 1, 1]))
         loss.reduction = "sum"
         assert loss.forward(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1, 0])) == 35
