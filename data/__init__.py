@@ -7,9 +7,10 @@ from .batches import Batches
 from .dataset import Dataset
 from .embedded import digits
 from .errors import FileFormatError
+from .guard import decoding
 from .idx import read_idx
 from .loading import load
-from .npz import read_npz
+from .npz import Npz, read_npz
 from .synthetic import blobs, moons, spiral
 from .table import read_csv, read_features
 
@@ -17,7 +18,9 @@ __all__ = [
     "Batches",
     "Dataset",
     "FileFormatError",
+    "Npz",
     "blobs",
+    "decoding",
     "digits",
     "load",
     "moons",

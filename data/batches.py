@@ -77,10 +77,8 @@ class Batches:
         (X, y), epoch = self.data, self._epoch
         order = shuffled(len(X), self.seed, epoch) if self.shuffle else None
         for batch in range(self._batch, len(self)):
-            self._epoch, self._batch = (
-                epoch,
-                batch + 1,
-            )  # before the yield: state() in the loop counts this batch
+            # Before the yield: a state() in the loop's body counts this batch.
+            self._epoch, self._batch = epoch, batch + 1
             at = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
             if order is None:
                 yield X[at], y[at]

@@ -84,8 +84,11 @@ def pair(npz: Npz, names: Names, classes: Classes = None) -> Dataset:
             y, classes = encode(y.ravel().tolist(), classes, complain)
         elif y.dtype.kind == "f":
             classes = None
-        elif "classes" in npz.members and classes is None:
-            classes = tuple(map(str, npz["classes"].ravel().tolist()))
+        elif "classes" in npz.members:
+            stored = tuple(map(str, npz["classes"].ravel().tolist()))
+            if classes not in (None, stored):
+                raise FileFormatError(f"{npz.path}: its classes differ from those of the training part")
+            classes = stored
         return Dataset(X, y, classes, npz.path.stem)
 
 
@@ -97,8 +100,8 @@ def _zip(file: IO[bytes]) -> "ZipFile":
 
 def _read(archive: "ZipFile", info: "ZipInfo", name: str) -> NDArray[Any]:
     """One array; `name` is what errors call it."""
-    if info.compress_type not in (0, 8) or info.flag_bits & 1:
-        raise FileFormatError(f"{name} is encrypted, or packed by another method than deflate")
+    if info.compress_type not in (0, 8):
+        raise FileFormatError(f"{name} is packed by method {info.compress_type}, expected deflate")
     if info.file_size > info.compress_size * MAX_RATIO:
         raise FileFormatError(
             f"{name} claims to unpack {info.compress_size} bytes to {info.file_size}, which cannot be"
