@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 
 from ._numerics import ones
+from ._target_fixes import alike, fix_labels, fix_range
 from .errors import LabelError, ShapeError
 from .layer import Layer
 from .param import Array
 
 FLOAT64 = np.dtype(np.float64)
+SLACK = 1e-3  # how far a probability may be out of range: it may have been rounded
 
 
 class Loss(Layer):
@@ -67,7 +69,7 @@ class Loss(Layer):
         c, n = self.cache, losses.size
         if weight is None:
             c.weight = None
-            total = losses.reshape(n).dot(ones(n, FLOAT64))
+            total = losses.ravel().dot(ones(n, FLOAT64))
         else:
             weight = c.weight = self.check_weight(weight, losses.shape).astype(losses.dtype)
             weighted = np.zeros_like(losses, FLOAT64)
@@ -116,9 +118,10 @@ class Loss(Layer):
         """
         target = np.asarray(target)
         if target.shape != scores.shape:
-            fix = f"; pass target.reshape{scores.shape}" if _alike(target.shape, scores.shape) else ""
+            fix = f"; pass target.reshape{scores.shape}" if alike(target.shape, scores.shape) else ""
             raise ShapeError(
-                f"{self.where}: expected a target of the scores' shape {scores.shape}, got {target.shape}{fix}"
+                f"{self.where}: expected a target of the scores' shape {scores.shape}, "
+                f"got {target.shape}{fix}"
             )
         if target.dtype.kind != "f":
             raise LabelError(
@@ -126,6 +129,24 @@ class Loss(Layer):
                 f"if these are quantities, pass target.astype(np.{scores.dtype})"
             )
         return target if target.dtype == scores.dtype else target.astype(scores.dtype)
+
+    def check_probabilities(self, scores: Array, target: Any) -> Array:
+        """Return a target of the scores' shape, in the scores' dtype, that holds numbers from 0 to 1.
+
+        Raises
+        ------
+        ShapeError, LabelError
+            As ``check_pair``, or if a number is out of range.
+        """
+        target = self.check_pair(scores, target)
+        wrong = ~((target >= -SLACK) & (target <= 1 + SLACK))
+        if wrong.any():
+            raise LabelError(
+                f"{self.where}: expected probabilities from 0 to 1, got {target[wrong][0]:g} "
+                f"({wrong.sum()} of {target.size} are out of range); "
+                f"scores become probabilities by Softmax or Sigmoid, and -1 and 1 by (target + 1) / 2"
+            )
+        return target
 
     def check_labels(
         self, labels: Any, shape: tuple[int, ...], classes: int, ignore: int | None = None
@@ -141,7 +162,7 @@ class Loss(Layer):
         if labels.dtype.kind not in "iu" or labels.shape != shape:
             raise LabelError(
                 f"{self.where}: expected integer labels of shape {shape}, "
-                f"got {labels.dtype} of shape {labels.shape}{_fix_kind(labels, shape, classes)}"
+                f"got {labels.dtype} of shape {labels.shape}{fix_labels(labels, shape, classes)}"
             )
         counted = labels if ignore is None else labels[labels != ignore]
         if counted.size and (counted.item(counted.argmin()) < 0 or counted.item(counted.argmax()) >= classes):
@@ -150,35 +171,9 @@ class Loss(Layer):
                 wrong &= labels != ignore
             first = tuple(np.argwhere(wrong)[0].tolist())
             raise LabelError(
-                f"{self.where}: expected labels from 0 to {classes - 1}, got {labels[first]} at position "
-                f"{first[0] if len(first) == 1 else first} ({wrong.sum()} of {labels.size} are out of range); "
-                f"{_fix_range(counted, classes)}"
+                f"{self.where}: expected labels from 0 to {classes - 1}, got {labels[first]} "
+                f"at position {first[0] if len(first) == 1 else first} "
+                f"({wrong.sum()} of {labels.size} are out of range); "
+                f"{fix_range(counted, classes)}"
             )
         return labels if labels.dtype == np.intp else labels.astype(np.intp)
-
-
-def _alike(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
-    """Whether two shapes differ in axes of length 1 only."""
-    return [n for n in shape if n != 1] == [n for n in other if n != 1]
-
-
-def _fix_kind(labels: Array, shape: tuple[int, ...], classes: int) -> str:
-    steps = ".astype(int)" if labels.dtype.kind in "fb" else ""
-    if labels.shape == shape:
-        return f"; pass labels{steps}" if steps else ""
-    if _alike(labels.shape, shape):
-        return f"; pass labels.reshape{shape}{steps}"
-    # One-hot: there is one axis more, as long as there are classes; most likely axis 1.
-    for axis in (*range(1, labels.ndim), 0)[: labels.ndim]:
-        if labels.shape[axis] == classes and labels.shape[:axis] + labels.shape[axis + 1 :] == shape:
-            return f"; if they are one-hot, pass labels.argmax(axis={axis})"
-    return "; floats are probabilities to the losses that take them, and have the scores' shape" if steps else ""
-
-
-def _fix_range(labels: Array, classes: int) -> str:
-    low, high = int(labels.min()), int(labels.max())
-    if low >= 1 and high == classes:
-        return "if they begin at 1, pass labels - 1"
-    if (low, high, classes) == (-1, 1, 2):
-        return "if they are -1 and 1, pass (labels + 1) // 2"
-    return "are there fewer outputs than classes, or positions to be left out by ignore_index?"

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from ._numerics import row_max, row_starts, row_sum
+from .class_loss import ClassLoss
 from .errors import ShapeError
-from .loss import Loss
 from .param import Array
 
 
-class SoftmaxCrossEntropy(Loss):
+class SoftmaxCrossEntropy(ClassLoss):
     """L_i = -log p_i[y_i],  p = softmax(s),  dL_i/ds_i = p_i - onehot(y_i)  [Caffe: SoftmaxWithLoss].
 
     scores (N, C) with labels (N,), or (N, C, …) with labels (N, …): classes lie on ``axis``. Labels are
@@ -24,12 +24,13 @@ class SoftmaxCrossEntropy(Loss):
     Parameters
     ----------
     class_weight : sequence of C numbers
-        Multiplies the loss of each class's positions, and their count in the mean.
+        Multiplies each class's term of the loss. Labels then count as their class's weight in the mean;
+        with probabilities every position counts 1, as in PyTorch.
     ignore_index : int
         Positions of this label count for nothing.
     label_smoothing : float
-        The target becomes (1 - e) onehot + e / C (Szegedy et al., "Rethinking the Inception
-        Architecture", 2016).
+        The target becomes (1 - e) onehot + e / C, or (1 - e) q + e / C (Szegedy et al., "Rethinking the
+        Inception Architecture", 2016).
     reduction : "mean" or "sum"
 
     Raises
@@ -48,98 +49,102 @@ class SoftmaxCrossEntropy(Loss):
         label_smoothing: float = 0.0,
         reduction: str = "mean",
     ) -> None:
-        super().__init__(reduction)
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(f"label_smoothing: expected a number in [0, 1), got {label_smoothing}")
-        self.axis, self.ignore_index, self.label_smoothing = axis, ignore_index, label_smoothing
-        self.class_weight = class_weight
+        super().__init__(axis, reduction)
+        if not 0 <= label_smoothing <= 1:
+            raise ValueError(f"{type(self).__name__}: label_smoothing is from 0 to 1, got {label_smoothing}")
+        self.class_weight, self.ignore_index = class_weight, ignore_index
+        self.label_smoothing = label_smoothing
 
-    def forward(self, scores: Array, target: Array, weight: Array | None = None) -> float:
+    def forward(self, scores: Array, target: Any, weight: Any = None) -> float:
         c = self.cache
-        rows = self._rows(scores)
-        m, k = rows.shape
-        c.shape, c.soft = scores.shape, None
-        shifted = rows - row_max(rows)[:, None]
-        exp = np.exp(shifted)
-        total = row_sum(exp)
-        exp /= total[:, None]
-        c.p = exp
-        if weight is not None:
-            weight = np.ravel(self.check_weight(weight, self._positions(scores)))
-        log_total = np.log(total)
-        c.differentiable_target = target.dtype.kind == "f" and target.shape == scores.shape
-        if c.differentiable_target:
-            return self._forward_dense(shifted - log_total[:, None], self._rows(target), weight, weight)
-        labels = self.check_labels(target, self._positions(scores), k, self.ignore_index).ravel()
-        if self.ignore_index is not None:
-            counted = labels != self.ignore_index
-            labels, weight = labels * counted, counted * (1 if weight is None else weight)
-        count = weight if self.class_weight is None else self._class_weight(rows)[labels] * (1 if weight is None else weight)
+        shifted, log_total = self._softmax(scores)
+        target = np.asarray(target)
+        if _is_soft(target, scores):
+            log_p, q = shifted - log_total[:, None], self.rows(self.check_probabilities(scores, target))
+            c.slope_q = (self.label_smoothing - 1) * self.check_class_weight(log_p) * log_p
+            weight = self.flat_weight(scores, weight)
+            return self._reduce_soft(log_p, q, weight, weight)
+        labels, weight = self.flat(scores, target, weight)
+        count = self.weigh_by_class(labels, weight, shifted)
+        c.slope_q = c.q = None
         if self.label_smoothing:
-            return self._forward_dense(shifted - log_total[:, None], np.eye(k, dtype=rows.dtype)[labels], weight, count)
-        c.at = row_starts(m, k) + labels
+            onehot = np.eye(shifted.shape[1], dtype=shifted.dtype)[labels]
+            return self._reduce_soft(shifted - log_total[:, None], onehot, weight, count)
+        c.at = row_starts(*shifted.shape) + labels
         return self.reduce(log_total - shifted.take(c.at), count)
 
-    def backward(self, dloss: float = 1.0) -> Array | tuple[Array, Array]:
-        c = self.cache
-        scale = self.scale(dloss)
+    def backward(self, dloss: float = 1.0) -> Any:
+        c, scale = self.cache, self.scale(dloss)
+        if c.q is None:
+            ds = c.exp * (scale / c.total)[:, None]
+            ds.put(c.at, ds.take(c.at) - scale)
+            return self.unrows(ds)
         column = scale if c.weight is None else scale[:, None]
-        if c.soft is not None:
-            return self._backward_dense(column)
-        d = c.p * column
-        d.put(c.at, d.take(c.at) - scale)
-        return self._unrows(d)
+        ds = self.unrows(c.exp * (scale * row_sum(c.q) / c.total)[:, None] - c.q * column)
+        return ds if c.slope_q is None else (ds, self.unrows(c.slope_q * column))
 
-    def _forward_dense(self, log_p: Array, q: Array, weight: Array | None, count: Array | None) -> float:
-        """Cross-entropy with a distribution for each position: smoothed labels, or probabilities."""
-        smoothing = self.label_smoothing
-        t = q * (1 - smoothing) + smoothing / q.shape[1] if smoothing else q
-        w = self._class_weight(log_p)
-        self.cache.soft = (log_p * w, t * w)
-        return self.reduce(-(t * w * log_p).sum(axis=1), weight, count)
+    def _softmax(self, scores: Array) -> tuple[Array, Array]:
+        """Return two arrays whose difference is log p; p itself is left to backward, as exp / total."""
+        c, rows = self.cache, self.rows(scores)
+        shifted = rows - row_max(rows)[:, None]
+        exp = c.exp = np.exp(shifted)
+        total = c.total = row_sum(exp)
+        return shifted, np.log(total)
 
-    def _backward_dense(self, scale: Any) -> Any:
-        log_p, t = self.cache.soft
-        d = self._unrows((self.cache.p * row_sum(t)[:, None] - t) * scale)
-        if not self.cache.differentiable_target:
-            return d
-        return d, self._unrows(log_p * (scale * (self.label_smoothing - 1)))
+    def _reduce_soft(self, log_p: Array, q: Array, weight: Array | None, count: Array | None) -> float:
+        """Cross-entropy with a distribution q for each position."""
+        e, w = self.label_smoothing, self.check_class_weight(log_p)
+        q = self.cache.q = w * ((1 - e) * q + e / q.shape[1])
+        return self.reduce(-row_sum(q * log_p), weight, count)
 
     def predict(self, scores: Array) -> Array:
         """Probabilities, of the scores' shape."""
         exp = np.exp(scores - scores.max(axis=self.axis, keepdims=True))
         return exp / exp.sum(axis=self.axis, keepdims=True)
 
-    def correct(self, scores: Array, target: Array) -> tuple[int, int]:
-        """Positions whose largest score is the label's (or the most probable class's)."""
-        if target.shape == scores.shape and target.dtype.kind == "f":
-            target = target.argmax(axis=self.axis)
-        counted = np.ones(target.shape, bool) if self.ignore_index is None else target != self.ignore_index
-        return int(((scores.argmax(axis=self.axis) == target) & counted).sum()), int(counted.sum())
+    def correct(self, scores: Array, target: Any) -> tuple[int, int]:
+        """Count the positions whose largest score is the label's (or the most probable class's)."""
+        target = np.asarray(target)
+        return super().correct(scores, target.argmax(self.axis) if _is_soft(target, scores) else target)
 
-    def _rows(self, a: Array) -> Array:
-        """The classes of each position as a row: (positions, C)."""
-        if a.ndim == 2 and self.axis in (1, -1):
-            return a
-        if a.ndim < 2 or not -a.ndim <= self.axis < a.ndim:
-            raise ShapeError(f"{self.where}: expected classes on axis {self.axis}, got scores of shape {a.shape}")
-        return np.moveaxis(a, self.axis, -1).reshape(-1, a.shape[self.axis])
 
-    def _unrows(self, rows: Array) -> Array:
-        shape = self.cache.shape
-        if len(shape) == 2 and self.axis in (1, -1):
-            return rows
-        axis = self.axis % len(shape)
-        return np.moveaxis(rows.reshape(*shape[:axis], *shape[axis + 1 :], shape[axis]), -1, axis)
+class Infogain(SoftmaxCrossEntropy):
+    """L_i = -sum_l H[y, l] log p_i[l],  p = softmax(s),  y the label  [Caffe: InfogainLoss].
 
-    def _positions(self, scores: Array) -> tuple[int, ...]:
-        axis = self.axis % scores.ndim
-        return scores.shape[:axis] + scores.shape[axis + 1 :]
+    dL_i/ds_i = p_i sum_l H[y, l] - H[y]. Row y of H says what each answer is worth where y is right: the
+    identity makes it ``SoftmaxCrossEntropy``.
 
-    def _class_weight(self, rows: Array) -> Any:
-        if self.class_weight is None:
-            return rows.dtype.type(1)
-        weight = np.asarray(self.class_weight, rows.dtype)
-        if weight.shape != rows.shape[1:]:
-            raise ShapeError(f"{self.where}: expected {rows.shape[1]} class weights, got shape {weight.shape}")
-        return weight
+    Parameters
+    ----------
+    H : (C, C) numbers
+    axis, ignore_index, reduction
+        As in ``SoftmaxCrossEntropy``.
+
+    Raises
+    ------
+    ShapeError
+        If H is not (C, C).
+    LabelError
+        If labels are not integers, out of range or of another shape.
+    """
+
+    def __init__(
+        self, H: Any, axis: int = 1, ignore_index: int | None = None, reduction: str = "mean"
+    ) -> None:
+        super().__init__(axis, ignore_index=ignore_index, reduction=reduction)
+        self.H = H
+
+    def forward(self, scores: Array, target: Any, weight: Any = None) -> float:
+        shifted, log_total = self._softmax(scores)
+        labels, weight = self.flat(scores, target, weight)
+        H, k = np.asarray(self.H, scores.dtype), shifted.shape[1]
+        if H.shape != (k, k):
+            raise ShapeError(
+                f"{self.where}: expected H of shape {(k, k)}, one row and column per class, got {H.shape}"
+            )
+        self.cache.slope_q = None
+        return self._reduce_soft(shifted - log_total[:, None], H[labels], weight, weight)
+
+
+def _is_soft(target: Array, scores: Array) -> bool:
+    return target.dtype.kind == "f" and target.shape == scores.shape

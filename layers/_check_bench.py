@@ -1,0 +1,204 @@
+"""The test bench of ``check_layer``: the layer, its inputs and an upstream gradient, all in float64."""
+
+from __future__ import annotations
+
+import copy
+from functools import cached_property
+from inspect import Parameter, signature
+from typing import Any
+
+import numpy as np
+
+from ._check_specimen import (
+    NotApplicableError,
+    Pass,
+    Specimen,
+    ViolationError,
+    as_tuple,
+    index,
+    is_float,
+    outputs,
+)
+from .layer import Layer
+from .loss import Loss
+from .param import Array
+
+
+class Bench:
+    """What a layer is checked with. Nothing here touches the caller's layer, ``original``.
+
+    ``layer`` is a copy whose parameters are moved a little, so that a forgotten factor of 1 or a
+    forgotten term of 0 shows, and which has seen the inputs in training, so that running statistics
+    differ from their initial values. Checks run specimens of it.
+    """
+
+    def __init__(self, layer: Layer, inputs: tuple[Array, ...], seed: int) -> None:
+        rng = np.random.default_rng([seed, 1])
+        self.original, self.seed, self.inputs = layer, seed, inputs
+        arguments = _argument_names(layer, len(inputs))
+        beside = {"weight", "target"} if layer.takes_target else set()
+        # To a loss its weights are constants, to a net that ends in a loss the target is too.
+        constant = {"weight"} if isinstance(layer, Loss) else beside
+        variable = [i for i, name in enumerate(arguments) if name not in constant]
+        self.differentiable = [i for i in variable if is_float(inputs[i])]
+        self.answered = self.differentiable if isinstance(layer, Loss) else variable  # what backward returns
+        self.scalable = [i for i in self.differentiable if arguments[i] not in beside]
+
+        self.layer = copy.deepcopy(layer).astype(np.float64).train()
+        self.layer.input_grad = True
+        first = Specimen(self, self.layer)
+        first.forward()
+        for p in self.layer.params.values():
+            p.data += rng.uniform(0.05, 0.15, p.shape)  # upwards, so that what is positive stays so
+        self.layer.zero_grad()
+        self.output = outputs(self.layer.forward(*map(np.copy, self.inputs)))
+        self._refuse_non_finite()
+        gradients = tuple(_upstream(y, rng) for y in self.output)
+        self.dy: Any = gradients if isinstance(first.output, tuple) else gradients[0]
+        self.names = [f"input {name}" if name in self.layer.params else name for name in arguments]
+
+    def specimen(self, dtype: Any = np.float64, training: bool = True) -> Specimen:
+        """A copy to run."""
+        return Specimen(self, copy.deepcopy(self.layer).astype(dtype).train(training))
+
+    def reference(self, training: bool = True) -> Pass:
+        """What every run with the same inputs has to give."""
+        return self._trained if training else self._evaluated
+
+    @cached_property
+    def _trained(self) -> Pass:
+        return self.specimen().run()
+
+    @cached_property
+    def _evaluated(self) -> Pass:
+        return self.specimen(training=False).run()
+
+    @cached_property
+    def random(self) -> bool:
+        """Whether the layer draws random numbers in training."""
+        specimen = self.specimen()
+        specimen.forward()
+        return any("_rng" in vars(part) for _, part in specimen.layer.walk())
+
+    @cached_property
+    def coupled(self) -> bool:
+        """Whether a sample's output may depend on the other samples."""
+        one_number = not all(y.ndim for y in self.output)
+        return one_number or any(part.batch_coupled for _, part in self.layer.walk())
+
+    def count(self) -> int:
+        """The number of samples; inputs that differ in it cannot be taken apart."""
+        lengths = sorted({len(x) for x in self.inputs})
+        if len(lengths) > 1:
+            raise NotApplicableError(f"the inputs hold {lengths[0]} and {lengths[-1]} samples")
+        return lengths[0]
+
+    def take(self, rows: slice) -> tuple[tuple[Array, ...], Any]:
+        """Inputs and upstream gradient of some samples."""
+        self.count()
+        parts = tuple(d[rows] if np.ndim(d) else d for d in as_tuple(self.dy))
+        return tuple(x[rows] for x in self.inputs), parts if isinstance(self.dy, tuple) else parts[0]
+
+    def other_inputs(self) -> tuple[Array, ...]:
+        """The same samples in another order: other inputs that are in the layer's domain."""
+        return tuple(np.roll(x, 1, axis=0) for x in self.inputs)
+
+    def build(self, layer: Layer) -> Any:
+        """Build a layer by hand for the inputs' shapes; return what it says of the output's.
+
+        A net that ends in a loss is built for its input, and says the shape of its scores.
+        """
+        shapes = tuple(x.shape[1:] for x in self.inputs)
+        said = layer.build(shapes[0] if len(shapes) == 1 or self.is_net_with_loss else shapes)
+        layer.out_shape = self.layer.out_shape  # if they differ, ``build`` says so, once
+        return said
+
+    @property
+    def is_net_with_loss(self) -> bool:
+        """Whether the layer is a net that takes the target for the loss at its end."""
+        return self.original.takes_target and not isinstance(self.original, Loss)
+
+    def unbuilt(self) -> Layer:
+        """A layer like the caller's, without parameters yet."""
+        built = any(part.in_shape is not None for _, part in self.original.walk())
+        return self.placed(rebuilt(self.original) if built else copy.deepcopy(self.original))
+
+    def fresh(self) -> Layer:
+        """A new layer with the parameters and buffers of the one on the bench."""
+        layer = self.unbuilt()
+        self.build(layer)
+        layer.load_state(self.layer.state())
+        for name, p in layer.params.items():
+            p.trainable = self.layer.params[name].trainable
+        return layer
+
+    def placed(self, layer: Layer) -> Layer:
+        """The layer as a specimen would be: with the same random numbers, in float64."""
+        layer.place(self.layer._seed or 0, self.layer._path, self.layer.where)
+        layer.input_grad = True
+        return layer.astype(np.float64).train()
+
+    def _refuse_non_finite(self) -> None:
+        for y in self.output:
+            if not np.isfinite(y).all():
+                at = tuple(np.argwhere(~np.isfinite(y))[0])
+                raise ViolationError(
+                    f"the output{index(at)} is {y[at]}, so there is nothing to compare; "
+                    f"if such inputs are not meant for the layer, pass an array of those that are"
+                )
+
+
+def samples(inputs: tuple[Any, ...], seed: int) -> tuple[Array, ...]:
+    """Arrays as they are, shapes as normally distributed samples; floating-point ones in float64."""
+    rng = np.random.default_rng([seed, 0])
+    given = [x if isinstance(x, np.ndarray) else _shape(x) for x in inputs]
+    lengths = [x.shape[0] for x in given if isinstance(x, np.ndarray) and x.ndim]
+    sizes = {n for x in given if isinstance(x, tuple) for n in x}
+    # Unlike any other axis, so that a factor of N is not mistaken for one of the features.
+    batch = lengths[0] if lengths else next(n for n in (5, 4, 3, 6, *range(7, 99)) if n not in sizes)
+    arrays = [rng.normal(size=(batch, *x)) if isinstance(x, tuple) else x for x in given]
+    for x in arrays:
+        if not x.size or not x.ndim:
+            raise ValueError(f"check_layer: expected at least one sample, got an array of shape {x.shape}")
+    return tuple(x.astype(np.float64) if is_float(x) else x.copy() for x in arrays)
+
+
+def rebuilt(value: Any) -> Any:
+    """A layer made anew from its ``config()``, and those among its arguments too."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(rebuilt, value))
+    if isinstance(value, dict):
+        return {key: rebuilt(item) for key, item in value.items()}
+    if not isinstance(value, Layer):
+        return copy.deepcopy(value)
+    config = rebuilt(value.config())
+    parameters = signature(type(value).__init__).parameters.values()
+    starred = [p.name for p in parameters if p.kind is Parameter.VAR_POSITIONAL]
+    args = config.pop(starred[0], ()) if starred else ()
+    layer = type(value)(*args, **config)
+    layer._name = value._name
+    return layer
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    shape = (value,) if isinstance(value, (int, np.integer)) else value
+    if not isinstance(shape, tuple) or not all(isinstance(n, (int, np.integer)) and n > 0 for n in shape):
+        raise TypeError(
+            f"check_layer: expected an array, or a shape without the batch axis like (3,), got {value!r}"
+        )
+    return shape
+
+
+def _argument_names(layer: Layer, count: int) -> list[str]:
+    names: list[str] = []
+    for p in list(signature(type(layer).forward).parameters.values())[1:]:
+        starred = p.kind is Parameter.VAR_POSITIONAL
+        names += [f"{p.name}[{i}]" for i in range(count)] if starred else [p.name]
+    return (names + [f"input {i}" for i in range(len(names), count)])[:count]
+
+
+def _upstream(y: Array, rng: np.random.Generator) -> Any:
+    """A gradient for an output in which no two elements are alike: ones would hide a lost ``dy``."""
+    if not is_float(y):
+        return None
+    return rng.normal(size=y.shape) if y.ndim else float(rng.uniform(1.2, 1.8))
