@@ -22,8 +22,6 @@ class Residual(Layer):
         If the two branches end in different shapes.
     """
 
-    backward_uses = ()
-
     def __init__(self, body: Layer, shortcut: Layer | None = None) -> None:
         self.body, self.shortcut = body, shortcut
 
@@ -61,8 +59,6 @@ class Branches(Layer):
     By default the outputs are concatenated along axis 1. Szegedy et al., "Going Deeper with
     Convolutions", 2015.
     """
-
-    backward_uses = ()
 
     def __init__(self, *bodies: Layer, merge: Layer | None = None) -> None:
         if len(bodies) < 2:

@@ -13,7 +13,9 @@ from .store import Store
 
 Shape = tuple[Any, ...]
 # What belongs to one object in one place, and is not shared with a twin.
-PLACE = {"cache", "forward", "build", "in_shape", "out_shape", "_rng", "_name", "_seed", "_path", "_where"}
+PLACE = frozenset(
+    ("cache", "forward", "build", "in_shape", "out_shape", "_rng", "_name", "_seed", "_path", "_where")
+)
 
 
 class Layer(Store):

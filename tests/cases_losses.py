@@ -53,7 +53,11 @@ CASES: list[tuple[str, Callable[[], Layer], tuple[Any, ...]]] = [
     ("infogain-pixels", lambda: Infogain(H, ignore_index=0), (PIXELS, PIXEL_LABELS, PIXEL_WEIGHTS)),
     ("sigmoid-cross-entropy", SigmoidCrossEntropy, (SCORES, BITS)),
     ("sigmoid-cross-entropy-probabilities", SigmoidCrossEntropy, (SCORES, PROBABILITIES, ELEMENT_WEIGHTS)),
-    ("sigmoid-cross-entropy-positives", lambda: SigmoidCrossEntropy([3.0, 0.5, 2.0]), (SCORES, PROBABILITIES)),
+    (
+        "sigmoid-cross-entropy-positives",
+        lambda: SigmoidCrossEntropy([3.0, 0.5, 2.0]),
+        (SCORES, PROBABILITIES),
+    ),
     ("negative-log-likelihood", NegativeLogLikelihood, (SCORES, LABELS)),
     (
         "negative-log-likelihood-all",

@@ -37,7 +37,11 @@ class TestSigmoidCrossEntropy:
     def test_value(self, shape, pos_weight):
         rng = np.random.default_rng(0)
         scores = 3 * rng.normal(size=shape)
-        targets = rng.uniform(size=shape), rng.integers(0, 2, shape), rng.integers(0, 2, shape).astype(np.uint8)
+        targets = (
+            rng.uniform(size=shape),
+            rng.integers(0, 2, shape),
+            rng.integers(0, 2, shape).astype(np.uint8),
+        )
         weights = None, rng.uniform(0.5, 2, shape)
         for target, weight, reduction in itertools.product(targets, weights, REDUCTIONS):
             loss = SigmoidCrossEntropy(pos_weight, reduction)
@@ -74,13 +78,18 @@ class TestSigmoidCrossEntropy:
     def test_correct_counts_elements(self):
         scores = np.array([[1.0, -2.0], [3.0, -0.1]])
         assert SigmoidCrossEntropy().correct(scores, np.array([[1, 0], [0, 1]])) == (2, 4)
-        assert SigmoidCrossEntropy().correct(scores, np.array([[0.9, 0.2], [0.6, 0.1]])) == (4, 4)
+        assert SigmoidCrossEntropy().correct(scores, np.array([[0.9, 0.2], [0.55, 0.45]])) == (4, 4)
+        with pytest.raises(LabelError):
+            SigmoidCrossEntropy().correct(scores, np.array([1, 0]))
 
     @pytest.mark.parametrize(
         ("target", "error", "message"),
         [
-            (np.array([0, 1]), LabelError, "expected integer labels of shape (2, 1), got int64 of shape (2,); "
-             "pass labels.reshape(2, 1)"),
+            (
+                np.array([0, 1]),
+                LabelError,
+                "expected integer labels of shape (2, 1), got int64 of shape (2,); pass labels.reshape(2, 1)",
+            ),
             (np.array([0.0, 1.0]), ShapeError, "pass target.reshape(2, 1)"),
             (np.array([[-1], [1]]), LabelError, "if they are -1 and 1, pass (labels + 1) // 2"),
             (np.array([[-1.0], [1.0]]), LabelError, "-1 and 1 by (target + 1) / 2"),

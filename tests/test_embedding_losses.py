@@ -26,7 +26,8 @@ def test_contrastive(n, size, seed):
     for margin, weight, reduction in itertools.product([0.5, 3.0], weights, ["mean", "sum"]):
         distances = [math.dist(x, y) for x, y in zip(a, b, strict=True)]
         losses = [
-            (d * d if same else max(margin - d, 0) ** 2) / 2 for d, same in zip(distances, similar, strict=True)
+            (d * d if same else max(margin - d, 0) ** 2) / 2
+            for d, same in zip(distances, similar, strict=True)
         ]
         got = Contrastive(margin, reduction).forward(a, b, similar, weight)
         assert got == pytest.approx(reduced(losses, weight, reduction), rel=1e-9)
@@ -101,7 +102,7 @@ def test_bad_embeddings(shapes, message):
     a, b = map(np.zeros, shapes)
     with pytest.raises(ShapeError, match="^Contrastive: .*" + re.escape(message)):
         Contrastive().forward(a, b, np.zeros(4, int))
-    with pytest.raises(ShapeError, match="^Triplet: .*expected embeddings of one shape"):
+    with pytest.raises(ShapeError, match=r"^Triplet: .*expected embeddings of one shape"):
         Triplet().forward(a, a, b)
 
 

@@ -120,7 +120,9 @@ class TestEveryLoss:
 
     def test_wrong_weights_are_refused(self, case):
         loss, inputs, shape = case
-        message = re.escape(f"{type(loss).__name__}: expected weights of shape {shape}, got {(4, *shape[1:])}")
+        message = re.escape(
+            f"{type(loss).__name__}: expected weights of shape {shape}, got {(4, *shape[1:])}"
+        )
         with pytest.raises(ShapeError, match=message):
             loss.forward(*inputs, np.ones((4, *shape[1:])))
 
@@ -163,7 +165,9 @@ class TestReduction:
         assert Loss().reduce(np.array([1.0, np.inf])) == np.inf
 
     def test_another_reduction_is_refused(self):
-        with pytest.raises(ValueError, match="SoftmaxCrossEntropy: expected reduction 'mean' or 'sum', got 'none'"):
+        with pytest.raises(
+            ValueError, match="SoftmaxCrossEntropy: expected reduction 'mean' or 'sum', got 'none'"
+        ):
             SoftmaxCrossEntropy(reduction="none")
 
     def test_backward_needs_forward(self):
@@ -182,7 +186,11 @@ BAD_TARGETS = [
     (np.ones((2, 1)), ShapeError, "got (2, 1)"),
     (np.ones((2, 1, 3)), ShapeError, "got (2, 1, 3); pass target.reshape(2, 3)"),
     (1.0, ShapeError, "got ()"),
-    (np.ones(SHAPE, int), LabelError, "expected floating-point targets, got int64; if these are quantities, pass"),
+    (
+        np.ones(SHAPE, int),
+        LabelError,
+        "expected floating-point targets, got int64; if these are quantities, pass",
+    ),
     (np.ones(SHAPE, bool), LabelError, "got bool"),
     ([[1, 2, 3], [4, 5, 6]], LabelError, "pass target.astype(np.float32)"),
 ]
@@ -209,7 +217,9 @@ class TestCheckPair:
     @pytest.mark.parametrize("bad", [-0.5, 1.5, np.nan, np.inf])
     def test_probabilities_are_from_0_to_1(self, bad):
         target = np.array([[0.2, bad, 1.0]])
-        with pytest.raises(LabelError, match=f"expected probabilities from 0 to 1, got {bad:g} \\(1 of 3 are"):
+        with pytest.raises(
+            LabelError, match=f"expected probabilities from 0 to 1, got {bad:g} \\(1 of 3 are"
+        ):
             Loss().check_probabilities(np.ones((1, 3)), target)
 
     def test_rounded_probabilities_are_fine(self):
@@ -218,14 +228,20 @@ class TestCheckPair:
 
 
 BAD_LABELS = [
-    (np.array([0.0, 1.0]), "expected integer labels of shape (2,), got float64 of shape (2,); pass labels.astype(int)"),
+    (
+        np.array([0.0, 1.0]),
+        "expected integer labels of shape (2,), got float64 of shape (2,); pass labels.astype(int)",
+    ),
     (np.array([True, False]), "got bool of shape (2,); pass labels.astype(int)"),
     (np.array([[0], [1]]), "got int64 of shape (2, 1); pass labels.reshape(2,)"),
     (np.array([[0.0], [1.0]]), "got float64 of shape (2, 1); pass labels.reshape(2,).astype(int)"),
     (np.eye(3, dtype=int)[:2], "got int64 of shape (2, 3); if they are one-hot, pass labels.argmax(axis=1)"),
     (np.eye(3)[:2], "got float64 of shape (2, 3); if they are one-hot, pass labels.argmax(axis=1)"),
     (np.eye(3, dtype=int)[:, :2], "if they are one-hot, pass labels.argmax(axis=0)"),
-    (np.ones((2, 4)), "got float64 of shape (2, 4); probabilities, for a loss that takes them, have the scores' shape"),
+    (
+        np.ones((2, 4)),
+        "got float64 of shape (2, 4); probabilities, for a loss that takes them, have the scores' shape",
+    ),
     (np.array([0, 1, 2]), "got int64 of shape (3,)"),
     (np.array(1), "got int64 of shape ()"),
     (np.array(["cat", "dog"]), "got <U3 of shape (2,)"),

@@ -114,7 +114,10 @@ def test_any_shape(data):
     axis = data.draw(st.integers(1, len(shape) - 1))
     seed, dtype = data.draw(st.integers(0, 99)), data.draw(st.sampled_from([np.uint8, np.int32, np.int64]))
     rng = np.random.default_rng(seed)
-    scores, labels = rng.normal(size=shape), rng.integers(0, shape[axis], np.delete(shape, axis)).astype(dtype)
+    scores, labels = (
+        rng.normal(size=shape),
+        rng.integers(0, shape[axis], np.delete(shape, axis)).astype(dtype),
+    )
     loss = SoftmaxCrossEntropy(axis)
     assert loss.forward(scores, labels) == pytest.approx(
         cross_entropy(scores, labels, axis, None, None, None, 0, "mean"), rel=1e-12, abs=1e-12
@@ -268,5 +271,7 @@ def test_users_own():
     check_layer(Focal(), p, labels, large_inputs=False)
     loss = Focal(reduction="sum")
     loss.ignore_index = 1
-    expected = sum(-((1 - p[n, y, i]) ** 2) * math.log(p[n, y, i]) for (n, i), y in np.ndenumerate(labels) if y != 1)
+    expected = sum(
+        -((1 - p[n, y, i]) ** 2) * math.log(p[n, y, i]) for (n, i), y in np.ndenumerate(labels) if y != 1
+    )
     assert loss.forward(p, labels) == pytest.approx(expected)
