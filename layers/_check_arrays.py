@@ -127,7 +127,6 @@ def _of_other_dtype(specimen: Specimen) -> Iterator[str]:
     wanted = specimen.layer.dtype
     results: list[tuple[str, Any]] = [("output", y) for y in as_tuple(specimen.output)]
     results += [("input gradient", dx) for dx in as_tuple(specimen.answer)]
-    results += [(f"{name}.grad", p.grad) for name, p in specimen.layer.params.items()]
     for name, result in results:
         if isinstance(result, np.ndarray) and is_float(result) and result.dtype != wanted:
             yield f"{name} of {result.dtype}"

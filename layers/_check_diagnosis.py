@@ -27,7 +27,7 @@ class Evidence:
 
 def likely_cause(evidence: Evidence) -> str:
     """Name the first pattern that explains the gradient; empty if none does."""
-    return "".join(f"\n{pattern}" for pattern in list(_patterns(evidence))[:1])
+    return next((f"\n{pattern}" for pattern in _patterns(evidence)), "")
 
 
 def _patterns(e: Evidence) -> Iterator[str]:
@@ -35,7 +35,6 @@ def _patterns(e: Evidence) -> Iterator[str]:
     claimed, numeric = e.analytic.ravel()[e.where], e.numeric
     if not np.isfinite(claimed).all():
         yield "backward gives values that are not finite"
-        return
     if not claimed.any():
         yield "all of it is zero: backward never computes it, or never adds it to Param.grad"
     if _close(claimed, -numeric):

@@ -36,7 +36,6 @@ def accumulation(bench: Bench) -> Iterator[str]:
     """Gradients are added to what is there; backward may run twice after one forward."""
     specimen = bench.specimen()
     params = {name: p for name, p in specimen.layer.params.items() if p.trainable}
-    specimen.layer.zero_grad()
     for i, p in enumerate(params.values()):
         p.grad += i + 1
     specimen.forward()
@@ -67,9 +66,7 @@ def stale_cache(bench: Bench) -> Iterator[str]:
             yield f"after an earlier forward of {what}, {wrong}; {fix}"
         if wrong := difference(Pass(first, {}), Pass(outputs(output), {})):
             yield f"a second forward writes into what the first returned: {wrong}; return a new array"
-    specimen = bench.specimen()
-    specimen.forward()
-    if wrong := difference(Specimen(bench, bench.fresh()).run(other), specimen.run(other)):
+    if wrong := difference(Specimen(bench, bench.fresh()).run(other), bench.specimen().run(other)):
         yield f"unlike in a new layer, after earlier forwards {wrong}; {fix}"
     for training in (True, False):
         specimen = bench.specimen(training=not training)

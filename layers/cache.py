@@ -25,8 +25,8 @@ class Cache:
     def __getattr__(self, name: str) -> Any:
         owner = self.__dict__.get("_owner", "layer")
         raise CacheError(
-            f"{owner}: nothing is cached under {name!r}; call forward before backward, "
-            f"and let forward set cache.{name} each time"
+            f"{owner}: call forward before backward; nothing is cached under {name!r}, "
+            f"which forward has to set each time"
         )
 
     if TYPE_CHECKING:

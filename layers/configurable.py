@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inspect import Parameter, signature
+from inspect import Parameter, Signature, signature
 from typing import Any, Self
 
 import numpy as np
@@ -22,6 +22,11 @@ class Configurable:
     argument's present value (``dropout.rate = 0.2`` shows in ``repr`` and is saved), so keep an
     argument under its own name unchanged, or under another name.
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.__init__ is object.__init__:
+            cls.__signature__ = Signature()  # type: ignore[attr-defined]  # and not that of __new__
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls)

@@ -37,8 +37,10 @@ class Layer(Store):
     ----------
     cache : Cache
         What the last ``forward`` left.
-    in_shape, out_shape : tuple or None
-        Shapes without the batch axis once built; a tuple of shapes for several inputs.
+    in_shape : tuple or None
+        The input's shape without the batch axis, once built; a tuple of shapes for several inputs.
+    out_shape : tuple or None
+        The output's shape without the batch axis, once built.
     training : bool
         Changes behaviour (dropout, batch statistics), never caching.
     input_grad : bool
@@ -117,6 +119,9 @@ class Layer(Store):
 
     def _first_forward(self, *inputs: Any, **options: Any) -> Any:
         self.place_as_top()
+        for x in inputs:
+            if isinstance(x, (list, tuple)):
+                raise TypeError(f"{self.where}: expected arrays, got a {type(x).__name__}; pass np.array(…)")
         in_shape = self._in_shape_of(inputs)
         said = self.in_shape is not None or type(self).build is not Layer.build
         if self.in_shape is None:
@@ -149,10 +154,14 @@ class Layer(Store):
         if self.in_shape is None:
             self.place_as_top()
             try:
-                self.out_shape = _normal(type(self).build(self, in_shape))
+                out_shape = type(self).build(self, in_shape)
             finally:
                 self.__dict__.pop("_declared", None)
-            self.in_shape = in_shape
+            if out_shape is None:
+                raise ShapeError(
+                    f"{self.where}: build returned nothing; let it return the output's shape, batch axis left out"
+                )
+            self.in_shape, self.out_shape = in_shape, _normal(out_shape)
         elif in_shape != self.in_shape:
             raise ShapeError(
                 f"{self.where}: already built for input of shape {self.in_shape}, got {in_shape}"

@@ -75,6 +75,10 @@ class Store(Node):
         fan_in: int | None = None,
         fan_out: int | None = None,
     ) -> Array:
+        if not isinstance(init, Initializer):
+            raise TypeError(
+                f"{self.where}: expected an initialiser for {name}, like He() or Zeros(), got {type(init).__name__}"
+            )
         if self._given is None:
             return np.array(
                 init.sample(self.generator(INITIAL_VALUES, name), shape, fan_in, fan_out), self.dtype

@@ -11,7 +11,7 @@ from handbrew.layers import Affine, CacheError, ReLU
 
 def test_backward_before_forward_says_so():
     with pytest.raises(
-        CacheError, match="ReLU: nothing is cached under 'positive'; call forward before backward"
+        CacheError, match="ReLU: call forward before backward; nothing is cached under 'positive'"
     ):
         ReLU().backward(np.ones((2, 3)))
 

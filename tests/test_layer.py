@@ -1,12 +1,13 @@
 """The contract of ``Layer``: building, modes, first forward, copies."""
 
 import copy
+import inspect
 import pickle
 
 import numpy as np
 import pytest
 
-from handbrew.layers import Affine, Layer, LayerReuseError, ReLU, ShapeError, inference
+from handbrew.layers import Affine, Layer, LayerReuseError, ReLU, ShapeError, Zeros, inference
 from handbrew.nets import Sequential
 
 X = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
@@ -226,3 +227,31 @@ def test_reuse_in_a_bare_container():
 
     with pytest.raises(LayerReuseError, match=r"Loop: one Affine object stands at 'a' and at 'b'"):
         Loop().forward(X)
+
+
+def test_mistakes_that_beginners_make():
+    class Forgot(Layer):
+        def build(self, in_shape):
+            self.w = self.param("w", in_shape, Zeros())
+
+        def forward(self, x):
+            return x * self.w.data
+
+    class Raw(Layer):
+        def build(self, in_shape):
+            self.w = self.param("w", in_shape, np.zeros(in_shape))
+            return in_shape
+
+    with pytest.raises(ShapeError, match="Forgot: build returned nothing; let it return the output's shape"):
+        Forgot().forward(X)
+    with pytest.raises(
+        TypeError, match=r"Raw: expected an initialiser for w, like He\(\) or Zeros\(\), got ndarray"
+    ):
+        Raw().build(4)
+    with pytest.raises(TypeError, match="Affine: expected arrays, got a list"):
+        Affine(3).forward([[1.0, 2.0]])
+
+
+def test_signatures_are_the_constructors():
+    assert str(inspect.signature(Swish)) == "()"
+    assert str(inspect.signature(ReLU)).startswith("(negative_slope: float = 0.0)")
