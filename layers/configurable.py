@@ -23,10 +23,13 @@ class Configurable:
     argument under its own name unchanged, or under another name.
     """
 
+    __signature__: Signature
+    _arguments: _Arguments
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if cls.__init__ is object.__init__:
-            cls.__signature__ = Signature()  # type: ignore[attr-defined]  # and not that of __new__
+        declared = signature(cls.__init__).parameters.values() if cls.__init__ is not object.__init__ else ()
+        cls.__signature__ = Signature(list(declared)[1:])  # not that of __new__
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls)
@@ -35,42 +38,32 @@ class Configurable:
 
     def config(self) -> dict[str, Any]:
         """Constructor arguments by name, defaults left out. A ``*args`` parameter holds a list."""
-        if type(self).__init__ is object.__init__:
-            return {}
-        given, declared = self._arguments, signature(type(self).__init__)  # type: ignore[attr-defined]
-        bound = declared.bind(self, *given.args, **given.kwargs)
+        bound = self.__signature__.bind(*self._arguments.args, **self._arguments.kwargs)
         bound.apply_defaults()
         config: dict[str, Any] = {}
-        for parameter in list(declared.parameters.values())[1:]:
-            value = bound.arguments[parameter.name]
+        for name, parameter in self.__signature__.parameters.items():
+            value = bound.arguments[name]
             if parameter.kind is Parameter.VAR_KEYWORD:
                 config.update(value)
                 continue
-            now = vars(self).get(parameter.name, value)
+            now = vars(self).get(name, value)
             value = now if _is_data(now) else value
             if parameter.kind is Parameter.VAR_POSITIONAL:
-                config[parameter.name] = list(value)
+                config[name] = list(value)
             elif repr(value) != repr(parameter.default):
-                config[parameter.name] = value
+                config[name] = value
         return config
 
     def __repr__(self) -> str:
-        parameters = signature(type(self).__init__).parameters
-        parts, positional = [], True
-        config = self.config()
-        for name in [*parameters, *(name for name in config if name not in parameters)]:
-            if name not in config:
-                positional = positional and name == "self"
-                continue
-            kind = parameters[name].kind if name in parameters else Parameter.KEYWORD_ONLY
-            if kind is Parameter.VAR_POSITIONAL:
-                parts += [repr(item) for item in config[name]]
-                positional = False
-                continue
-            positional = positional and kind is not Parameter.KEYWORD_ONLY
-            shown = repr(config[name])
-            required = name in parameters and parameters[name].default is Parameter.empty
-            parts.append(shown if positional and required else f"{name}={shown}")
+        parts: list[str] = []
+        for name, value in self.config().items():
+            parameter = self.__signature__.parameters.get(name)
+            if parameter is not None and parameter.kind is Parameter.VAR_POSITIONAL:
+                parts += map(repr, value)
+            elif parameter is not None and parameter.default is Parameter.empty:
+                parts.append(repr(value))
+            else:
+                parts.append(f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(parts)})"
 
 

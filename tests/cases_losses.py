@@ -36,7 +36,7 @@ def smoothed() -> Layer:
 
 
 CASES: list[tuple[str, Callable[[], Layer], tuple[Any, ...]]] = [
-    ("softmax", SoftmaxCrossEntropy, (SCORES, LABELS)),
+    ("softmax-loss", SoftmaxCrossEntropy, (SCORES, LABELS)),
     ("softmax-sum", lambda: SoftmaxCrossEntropy(reduction="sum"), (SCORES, LABELS)),
     ("softmax-weights", SoftmaxCrossEntropy, (SCORES, LABELS, WEIGHTS)),
     ("softmax-class-weight", lambda: SoftmaxCrossEntropy(class_weight=CLASS_WEIGHTS), (SCORES, LABELS)),

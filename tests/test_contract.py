@@ -1,0 +1,39 @@
+"""Every layer there is goes through check_layer."""
+
+import inspect
+
+import cases_activations
+import cases_core
+import cases_losses
+import pytest
+
+from handbrew import layers
+from handbrew.layers.check import check_layer
+
+CASES = [*cases_core.CASES, *cases_activations.CASES, *cases_losses.CASES]
+BASES = {layers.Layer, layers.Loss, layers.ClassLoss}
+# What these do that no check can pass, and is meant.
+OPTIONS = {
+    "exp": {"large_inputs": False},
+    "power-zero": {"allow_constant": ("x",)},
+    "softmax-one-class": {"allow_constant": ("x",)},
+    "threshold": {"allow_constant": ("x",)},
+}
+
+
+@pytest.mark.parametrize(("name", "factory", "inputs"), CASES, ids=[case[0] for case in CASES])
+def test_contract(name, factory, inputs):
+    check_layer(factory(), *inputs, **OPTIONS.get(name, {}))
+
+
+def test_every_layer_has_a_case():
+    public = {getattr(layers, name) for name in layers.__all__}
+    needed = {cls for cls in public if inspect.isclass(cls) and issubclass(cls, layers.Layer)} - BASES
+    covered = {type(factory()) for _, factory, _ in CASES}
+    assert not needed - covered
+
+
+def test_names_are_unique_and_options_are_used():
+    names = [case[0] for case in CASES]
+    assert len(set(names)) == len(names)
+    assert set(OPTIONS) <= set(names)
