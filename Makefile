@@ -1,9 +1,19 @@
-# Everything runs in the project's own .venv; nothing else is assumed than Python (3.11 or later) and make.
+# Everything runs in the project's own .venv. Nothing else is assumed than make and Python 3.11 or later:
+# `make clean`, then `make PYTHON=python3.13 test`, takes another than python3.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
-.PHONY: train test check lint types extras wheel docs bench coverage clean
+# What CI runs after `make test`, in this order.
+CHECKS := lint types docs examples extras coverage wheel newest oldest
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:  # one pip at a time
+.PHONY: help train test check checks $(CHECKS) bench hooks clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 train: $(VENV)/run  ## train on the embedded digits; leaves its results in run/
 	$(BIN)/handbrew train
@@ -11,52 +21,76 @@ train: $(VENV)/run  ## train on the embedded digits; leaves its results in run/
 test: $(VENV)/test  ## the tests
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/dev
+check: $(CHECKS)  ## all of the next nine; CI runs them after the tests
+
+checks:
+	@echo $(CHECKS)
+
+lint: $(VENV)/dev  ## style, with ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/dev
+types: $(VENV)/dev  ## types, with mypy --strict
 	$(BIN)/mypy -p handbrew.layers -p handbrew.nets -p handbrew.solvers -p handbrew.data -p handbrew.cli
+
+docs: $(VENV)/docs  ## docs/_build/html/index.html
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html docs docs/_build/html
+	$(BIN)/python docs/check_site.py docs/_build/html
+
+examples: $(VENV)/run  ## every example, to its end; their pictures go to build/examples/
+	mkdir -p build/examples
+	cd build/examples && for example in ../../examples/*.py; do \
+		echo "== $$example"; MPLBACKEND=agg ../../$(BIN)/python $$example || exit; done
 
 extras: $(VENV)/dev  ## tests that need an extra: pictures, progress bars, the safetensors library
 	$(BIN)/python -m pytest tests/extras
 
-coverage: $(VENV)/dev  ## the tests, the extras' included, with at least 95 % of the package's lines run
-	$(BIN)/coverage run -m pytest tests tests/extras
-	$(BIN)/coverage report
+coverage: $(VENV)/dev  ## the tests once more: do they run at least 95 % of the package's lines?
+	$(BIN)/coverage run -m pytest --quiet
+	$(BIN)/coverage run --append -m pytest --quiet tests/extras
+	$(BIN)/coverage report --skip-covered
 
-docs: $(VENV)/docs  ## docs/_build/html/index.html
-	$(BIN)/sphinx-build --fail-on-warning --keep-going -b html docs docs/_build/html
+wheel: dist/built  ## the wheel, in dist/, and a look at what is in it
+
+newest: dist/built  ## the tests against the installed wheel, beside the newest NumPy
+	bash .ci/test_wheel .venv-newest numpy
+
+oldest: dist/built  ## the same, beside the oldest NumPy
+	bash .ci/test_wheel .venv-oldest 'numpy==2.0.*'
 
 bench: $(VENV)/bench  ## the table of docs/benchmarks.md
+	$(BIN)/python benchmarks/import_cost.py
 	$(BIN)/python benchmarks/run.py
 
-# Each stamp installs one set of extras; a change of pyproject.toml installs anew.
-$(VENV)/base: pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+hooks: $(VENV)/dev  ## ruff and mypy before each commit
+	$(BIN)/pre-commit install
+
+clean:  ## forget everything but the sources and run/
+	rm -rf $(VENV) .venv-* .dev build dist *.egg-info docs/_build .coverage .*_cache .hypothesis
+	find . -name __pycache__ -exec rm -rf {} +
+
+# Each stamp in .venv installs the package as it stands here with one set of extras; a change of
+# pyproject.toml installs anew.
+$(VENV)/run: extras = cli,plot
+$(VENV)/test: extras = test
+$(VENV)/dev: extras = cli,plot,test,dev
+$(VENV)/docs: extras = cli,plot,docs
+$(VENV)/run $(VENV)/test $(VENV)/dev $(VENV)/docs: $(VENV)/python
+	$(PIP) install --editable '.[$(extras)]'
+	touch $@
+
+$(VENV)/bench: $(VENV)/python benchmarks/requirements.txt
+	$(PIP) install --editable . -r benchmarks/requirements.txt
+	touch $@
+
+# pip comes last, so that where it is missing the last try was cut short. The link gives type checkers,
+# which cannot follow an editable install, the names that Python finds.
+$(VENV)/python: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed" if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
 	mkdir -p .dev && ln -sfn .. .dev/handbrew
 	touch $@
 
-$(VENV)/run: $(VENV)/base
-	$(BIN)/python -m pip install --quiet --editable '.[cli,plot]'
+dist/built: pyproject.toml README.md LICENSE $(wildcard $(addsuffix /*.*,layers nets solvers data cli)) | $(VENV)/dev
+	bash .ci/build_wheel
 	touch $@
-
-$(VENV)/test: $(VENV)/base
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
-	touch $@
-
-$(VENV)/dev: $(VENV)/base
-	$(BIN)/python -m pip install --quiet --editable '.[cli,plot,test,dev]'
-	touch $@
-
-$(VENV)/docs: $(VENV)/base
-	$(BIN)/python -m pip install --quiet --editable '.[cli,plot,docs]'
-	touch $@
-
-$(VENV)/bench: $(VENV)/base benchmarks/requirements.txt
-	$(BIN)/python -m pip install --quiet --editable . -r benchmarks/requirements.txt
-	touch $@
-
-clean:
-	rm -rf $(VENV) .dev build dist docs/_build .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis

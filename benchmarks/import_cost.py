@@ -4,23 +4,26 @@ Each import runs in a new interpreter and is timed there, so that the interprete
 flatter the ratio. The two alternate, so that a busy moment of the machine meets both.
 """
 
+import os
 import subprocess
 import sys
 from statistics import median
 
 ROUNDS = 30
 MODULES = ["numpy", "handbrew.layers", "handbrew.nets", "handbrew.solvers"]
+# An installed package comes with its bytecode; a checkout's is written at the first import, unless forbidden.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 TIMED = "from time import perf_counter; start = perf_counter(); import {}; print(perf_counter() - start)"
 
 
 def seconds(module):
     """The time that one import takes in an interpreter of its own."""
     command = [sys.executable, "-c", TIMED.format(module)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return float(subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True).stdout)
 
 
 for module in MODULES:
-    seconds(module)  # the first import also writes the bytecode
+    seconds(module)  # writes the bytecode
 rounds = [[seconds(module) for module in MODULES] for _ in range(ROUNDS)]
 times = [median(column) for column in zip(*rounds, strict=True)]
 for module, time in zip(MODULES, times, strict=True):

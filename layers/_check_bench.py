@@ -73,14 +73,12 @@ class Bench:
     def _evaluated(self) -> Pass:
         return self.specimen(training=False).run()
 
-    @cached_property
+    @property
     def random(self) -> bool:
         """Whether the layer draws random numbers in training."""
-        specimen = self.specimen()
-        specimen.forward()
-        return any("_rng" in vars(part) for _, part in specimen.layer.walk())
+        return any("_rng" in vars(part) for _, part in self.layer.walk())
 
-    @cached_property
+    @property
     def coupled(self) -> bool:
         """Whether a sample's output may depend on the other samples."""
         one_number = not all(y.ndim for y in self.output)
@@ -167,11 +165,9 @@ def rebuilt(value: Any) -> Any:
     """A layer made anew from its ``config()``, and those among its arguments too."""
     if isinstance(value, (list, tuple)):
         return type(value)(map(rebuilt, value))
-    if isinstance(value, dict):
-        return {key: rebuilt(item) for key, item in value.items()}
     if not isinstance(value, Layer):
         return copy.deepcopy(value)
-    config = rebuilt(value.config())
+    config = {name: rebuilt(argument) for name, argument in value.config().items()}
     parameters = signature(type(value).__init__).parameters.values()
     starred = [p.name for p in parameters if p.kind is Parameter.VAR_POSITIONAL]
     args = config.pop(starred[0], ()) if starred else ()

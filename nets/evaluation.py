@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
 from handbrew.layers import inference
 
 if TYPE_CHECKING:
@@ -29,9 +30,9 @@ def evaluate(net: Net, X: Array, y: Array, batch_size: int) -> Evaluation:
         raise ValueError(f"{net.where}: {len(X)} samples, but {len(y)} targets")
     total, divisor, right, counted, known = 0.0, 0.0, 0, 0, True
     with inference(net):
-        for i in range(0, len(X), batch_size):
-            target = y[i : i + batch_size]
-            scores = net.forward(X[i : i + batch_size])
+        for piece in pieces(len(X), batch_size):
+            target = y[piece]
+            scores = net.forward(X[piece])
             value = loss.forward(scores, target)
             share = float(getattr(loss.cache, "divisor", len(target)))
             total, divisor = total + value * share, divisor + share
@@ -40,3 +41,10 @@ def evaluate(net: Net, X: Array, y: Array, batch_size: int) -> Evaluation:
             right, counted = right + (hits or (0, 0))[0], counted + (hits or (0, 0))[1]
     mean = total / divisor if divisor and loss.reduction == "mean" else total
     return Evaluation(mean, right / counted if known and counted else None)
+
+
+def pieces(length: int, batch_size: int) -> list[slice]:
+    """Cut ``length`` samples into batches; no samples are none."""
+    if batch_size < 1:
+        raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
+    return [slice(i, i + batch_size) for i in range(0, length, batch_size)]

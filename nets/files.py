@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 from typing import IO
@@ -15,31 +14,34 @@ from typing import IO
 def write_atomically(path: str | PathLike[str]) -> Iterator[IO[bytes]]:
     """Open a file for writing that takes ``path``'s place only once it is complete and on the disk.
 
-    Whatever interrupts it (an exception, a kill, a full disk), the old file stays as it was.
+    Whatever interrupts it (an exception, a kill, a full disk), the old file stays as it was. Of two
+    writers at once, the last to finish wins. A symbolic link stays one: the file it leads to is replaced.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written, or ``path`` is no file but a folder or a device.
     """
-    target = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        raise OSError(f"{path}: expected a file or nothing there, found a folder or a device")
+    part = target.with_name(f".{target.name}.{os.urandom(6).hex()}.part")
+    file = part.open("xb")
     try:
-        with open(handle, "wb") as file:
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())  # mkstemp's own mode shuts everybody else out
-        os.replace(name, target)
+        part.replace(target)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
     _sync_folder(target.parent)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def _sync_folder(folder: Path) -> None:
-    if os.name == "posix":  # elsewhere a folder cannot be opened
+    """Ask for the new name, too, to be on the disk, where the system lets folders be synced."""
+    with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)

@@ -6,9 +6,10 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
+
 from handbrew.layers import Layer, Loss, inference
 
-from .evaluation import Evaluation, evaluate
+from .evaluation import Evaluation, evaluate, pieces
 from .profile import Profile, profile
 from .saving import load_into, save
 from .summary import Summary, summary
@@ -25,7 +26,7 @@ class Net(Layer):
         raise NotImplementedError
 
     def backward(self, dy: Any = None, input_grad: bool | None = None) -> Any:
-        """Return dx where it is wanted; ``dy`` is the gradient of what ``forward`` returned, 1.0 for a loss."""
+        """Return dx where it is wanted; ``dy`` is the gradient of forward's output, 1.0 for a loss."""
         raise NotImplementedError
 
     def enter(self, x: Any) -> Array:
@@ -45,9 +46,9 @@ class Net(Layer):
         It runs on a scratch cache; a pending ``backward`` stays possible. ``batch_size`` bounds memory.
         """
         X = np.asarray(X)
+        batches = [slice(None)] if batch_size is None else pieces(len(X), batch_size)
         with inference(self):
-            step = batch_size or max(len(X), 1)
-            parts = [self._infer(X[i : i + step]) for i in range(0, max(len(X), 1), step)]
+            parts = [self._infer(X[piece]) for piece in batches or [slice(None)]]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _infer(self, x: Array) -> Array:
@@ -62,6 +63,15 @@ class Net(Layer):
         """Write parameters, buffers and architecture to a ``.safetensors`` or ``.npz`` file, atomically.
 
         ``load_net(path)`` makes the net again; ``net.load(path)`` reads the arrays into a net that is there.
+        A layer is saved as its class's name and its constructor's arguments, with the present values of
+        attributes that bear an argument's name; generators, modes and gradients are not saved.
+
+        Raises
+        ------
+        NotBuiltError
+            If the net has no parameters yet.
+        TypeError
+            If an argument is no data: a function, say.
         """
         save(self, path)
 
@@ -78,11 +88,14 @@ class Net(Layer):
         load_into(self, path)
 
     def summary(self, in_shape: Any = None) -> Summary:
-        """Return a table of shapes, parameters, operations and bytes; builds the net if ``in_shape`` is given."""
+        """Return a table of shapes, parameters, operations and bytes; ``in_shape`` builds the net."""
         if in_shape is not None:
             self.build(in_shape)
         return summary(self)
 
     def profile(self, X: Any, y: Any = None, repeats: int = 20) -> Profile:
-        """Return a table of the time each layer takes, forward and backward, as medians of whole steps."""
+        """Return a table of the time each layer takes, forward and backward, as medians of whole passes.
+
+        It runs on a copy of the net: nothing of the net itself changes.
+        """
         return profile(self, X, y, repeats)

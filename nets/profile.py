@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from handbrew.layers import Layer
+import numpy as np
 
 from .table import table
 
@@ -41,29 +42,23 @@ class Profile(tuple[ProfileRow, ...]):
 
 
 def profile(net: Net, x: Any, y: Any, repeats: int) -> Profile:
-    """Time every layer of ``net`` in whole forward and backward passes; gradients are as before afterwards."""
-    net.forward(x, y)  # builds, and takes the first-time hooks away
-    grads = [(p, p.fresh, p._grad.copy()) for p in net.params.values()]
-    times: dict[tuple[Layer, str], list[float]] = {}
-    parts = [(layer, verb) for layer in net.children.values() for verb in ("forward", "backward")]
-    try:
-        for layer, verb in parts:
-            vars(layer)[verb] = _timed(getattr(layer, verb), times.setdefault((layer, verb), []))
-        for _ in range(repeats):
-            net.forward(x, y)
-            net.backward()
-    finally:
-        for layer, verb in parts:
-            vars(layer).pop(verb, None)
-        for p, fresh, grad in grads:
-            p.grad, p.fresh = grad, fresh
-    rows = [
+    """Time every layer in whole forward and backward passes, on a copy of ``net``: it stays as it is."""
+    net = copy.deepcopy(net)
+    output = net.forward(x, y)  # builds, and takes the first-time hooks away
+    dy = None if net.takes_target and y is not None else np.ones_like(output)
+    times: dict[tuple[str, str], list[float]] = {}
+    for name, layer in net.children.items():
+        for verb in ("forward", "backward"):
+            vars(layer)[verb] = _timed(getattr(layer, verb), times.setdefault((name, verb), []))
+    for _ in range(repeats):
+        net.forward(x, y)
+        net.backward(dy)
+    return Profile(
         ProfileRow(
-            name, type(layer).__name__, _median(times[layer, "forward"]), _median(times[layer, "backward"])
+            name, type(layer).__name__, _median(times[name, "forward"]), _median(times[name, "backward"])
         )
         for name, layer in net.children.items()
-    ]
-    return Profile(rows)
+    )
 
 
 def _timed(method: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:

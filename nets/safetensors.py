@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+
 from handbrew.data import FileFormatError
 from handbrew.data.guard import decoding
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
-          "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?"}  # fmt: skip
+DTYPES = {"BOOL": "?", "BF16": "<u2", "F16": "<f2", "F32": "<f4", "F64": "<f8"}
+DTYPES |= {f"{kind}{8 * n}": f"<{kind.lower()}{n}" for kind in "IU" for n in (1, 2, 4, 8)}
 NAMES = {np.dtype(code): name for name, code in DTYPES.items() if name != "BF16"}
 LONGEST_HEADER = 100_000_000  # bytes, as in the format's own library
 
@@ -31,7 +31,9 @@ def write_safetensors(file: IO[bytes], arrays: Mapping[str, Array], metadata: Ma
     begin = 0
     for name, array in arrays.items():
         end = begin + array.nbytes
-        dtype = NAMES[array.dtype.newbyteorder("<")]
+        dtype = NAMES.get(array.dtype.newbyteorder("<"))
+        if dtype is None:
+            raise TypeError(f"{name}: safetensors has no data type for {array.dtype}")
         header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [begin, end]}
         begin = end
     text = json.dumps(header, separators=(",", ":")).encode()
@@ -42,7 +44,9 @@ def write_safetensors(file: IO[bytes], arrays: Mapping[str, Array], metadata: Ma
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
-    """Return the arrays (bfloat16 as float32) and the texts of a file; nothing is allocated on its word alone.
+    """Return the arrays (bfloat16 as float32) and the texts of a file.
+
+    Nothing is allocated on the file's word alone.
 
     Raises
     ------
@@ -56,9 +60,9 @@ def read_safetensors(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
             raise FileFormatError(
                 f"{path}: not a safetensors file, or cut short: {size} bytes, a header of {length}"
             )
-        header = json.loads(file.read(length).decode())
+        header = json.loads(file.read(length).decode(), object_pairs_hook=_distinct)
         metadata = header.pop("__metadata__", {})
-        data = file.read()
+        data = memoryview(file.read())
     with decoding(path):
         arrays, ends = {}, 0
         for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
@@ -74,7 +78,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
     return {name: arrays[name] for name in header}, metadata
 
 
-def _array(data: bytes, entry: dict[str, Any], begin: int, end: int, expected: int, name: str) -> Array:
+def _array(data: memoryview, entry: dict[str, Any], begin: int, end: int, expected: int, name: str) -> Array:
     shape, kind = tuple(entry["shape"]), entry["dtype"]
     if kind not in DTYPES:
         raise FileFormatError(f"{name}: unknown data type {kind!r}; known are {', '.join(DTYPES)}")
@@ -89,7 +93,14 @@ def _array(data: bytes, entry: dict[str, Any], begin: int, end: int, expected: i
         raise FileFormatError(
             f"{name}: ends at byte {end} of the data, but there are {len(data)}; the file is cut short"
         )
-    array = np.frombuffer(data, dtype, math.prod(shape), begin).reshape(shape)
+    array = np.frombuffer(data[begin:end], dtype)
     if kind == "BF16":
-        return (array.astype(np.uint32) << 16).view(np.float32)
-    return array.astype(dtype.newbyteorder("="))
+        array = (array.astype(np.uint32) << 16).view(np.float32)
+    return array.reshape(shape).astype(array.dtype.newbyteorder("="))
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice in its header")
+    return found

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 import numpy as np
+
 from handbrew.data import FileFormatError
 from handbrew.data.guard import decoding
 from handbrew.data.npz import Npz
-from handbrew.layers import Configurable, StateError, build_from
+from handbrew.layers import Configurable, ShapeError, StateError, build_from
 
-from .architecture import Decoder, encode
+from .architecture import Decoder, Encoder
 from .files import write_atomically
 from .safetensors import read_safetensors, write_safetensors
 
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 KEY = "handbrew"  # where the architecture lies among the file's texts or arrays
+FORMAT = 1
 MULTIPLIERS = {"lr_mult": 1.0, "decay_mult": 1.0, "trainable": True}
 
 
@@ -40,7 +45,7 @@ def save(net: Net, path: str | PathLike[str]) -> None:
         if path.suffix == ".safetensors":
             write_safetensors(file, arrays, {KEY: text})
         else:
-            np.savez(file, allow_pickle=False, **{**arrays, KEY: np.array(text)})
+            _write_npz(file, {**arrays, KEY: np.array(text)})
 
 
 def read_weights(path: str | PathLike[str]) -> tuple[dict[str, Array], str | None]:
@@ -55,10 +60,7 @@ def read_weights(path: str | PathLike[str]) -> tuple[dict[str, Array], str | Non
     with path.open("rb") as file:
         start = file.read(9)
     if start[:4] == b"PK\x03\x04":
-        npz = Npz(path)
-        arrays = {name: npz[name] for name in npz.members}
-        text = arrays.pop(KEY, None)
-        return arrays, None if text is None else str(text)
+        return _read_npz(path)
     if start[8:] != b"{":
         raise FileFormatError(
             f"{path}: expected a safetensors or npz file, got one that starts with {start[:8]!r}"
@@ -70,8 +72,9 @@ def read_weights(path: str | PathLike[str]) -> tuple[dict[str, Array], str | Non
 def load_net(path: str | PathLike[str], custom: Iterable[type[Configurable]] = ()) -> Sequential:
     """Make the net that ``Net.save`` wrote, ready to predict or to train on.
 
-    Classes are looked up by name among handbrew's own and those in ``custom``; nothing is imported or
-    run on the file's word.
+    Classes are looked up by name among handbrew's own and those in ``custom`` (whose constructors get the
+    arguments that the file gives); nothing else is imported or run on the file's word, and no more memory
+    is taken than what it holds, unpacked, asks for.
 
     Raises
     ------
@@ -82,25 +85,25 @@ def load_net(path: str | PathLike[str], custom: Iterable[type[Configurable]] = (
     """
     from .sequential import Sequential
 
-    path = Path(path)
+    path, decoder = Path(path), Decoder(custom)
     arrays, text = read_weights(path)
     if text is None:
         raise FileFormatError(
             f"{path}: holds arrays but no architecture; make the net and call net.load(path)"
         )
-    with decoding(path):
-        described = json.loads(text)
-        net = Decoder(custom).decode(described["net"])
+    with _fitting(path):
+        described = _parse(text)
+        net = decoder.decode(described["net"])
         if not isinstance(net, Sequential):
-            raise FileFormatError(f"{path}: describes a {type(net).__name__}, expected a Sequential")
-        net.astype(described["dtype"])
-        if described["in_shape"] is not None:
-            build_from(net, described["in_shape"], arrays)
-    _load_state(net, arrays, path)
-    with decoding(path):
+            raise FileFormatError(f"describes a {type(net).__name__}, expected a Sequential")
+        parts = dict(net.walk())
+        for where, dtype in described["dtype"].items():
+            parts[where].astype(dtype)
+        _build(net, described["in_shape"], arrays)
+        params = net.params
         for name, multipliers in described["params"].items():
             for key in MULTIPLIERS.keys() & multipliers.keys():
-                setattr(net.params[name], key, multipliers[key])
+                setattr(params[name], key, multipliers[key])
     return net
 
 
@@ -108,17 +111,42 @@ def load_into(net: Net, path: str | PathLike[str]) -> None:
     """See ``Net.load``."""
     path = Path(path)
     arrays, text = read_weights(path)
-    if text is not None and net.in_shape is None:
-        with decoding(path):
-            net.build(json.loads(text)["in_shape"])
-    _load_state(net, arrays, path)
+    if net.in_shape is None and text is not None:
+        with _fitting(path):
+            in_shape = _parse(text)["in_shape"]
+            _build(copy.deepcopy(net), in_shape, arrays)  # so that one that does not fit leaves no trace
+            _build(net, in_shape, arrays)
+    else:
+        net.params  # noqa: B018  raises NotBuiltError, which says what to do
+        with _fitting(path):
+            net.load_state(arrays)
 
 
-def _load_state(net: Net, arrays: dict[str, Array], path: Path) -> None:
-    try:
-        net.load_state(arrays)
-    except StateError as error:
-        raise StateError(f"{path}: {error}") from None
+def _build(net: Net, in_shape: Any, arrays: dict[str, Array]) -> None:
+    build_from(net, in_shape, arrays)
+    net.load_state(arrays)  # into what was built already; and it says if there are arrays left over
+
+
+@contextmanager
+def _fitting(path: Path) -> Iterator[None]:
+    """Inside, arrays that do not fit are a StateError, and all else that goes wrong is the file's fault."""
+    misfit = None
+    with decoding(path):
+        try:
+            yield
+        except FileFormatError as error:
+            raise FileFormatError(f"{path}: {error}") from error.__cause__
+        except (ShapeError, StateError) as error:
+            misfit = error
+    if misfit is not None:
+        raise StateError(f"{path}: {misfit}") from misfit
+
+
+def _parse(text: str) -> dict[str, Any]:
+    described = json.loads(text)
+    if described["format"] != FORMAT:
+        raise FileFormatError(f"is of format {described['format']!r}; this handbrew knows format {FORMAT}")
+    return described
 
 
 def _describe(net: Net) -> dict[str, Any]:
@@ -126,10 +154,29 @@ def _describe(net: Net) -> dict[str, Any]:
         name: {key: getattr(p, key) for key, default in MULTIPLIERS.items() if getattr(p, key) != default}
         for name, p in net.params.items()
     }
+    dtypes = {where: part.dtype.name for where, part in net.walk()}
     return {
-        "format": 1,
-        "net": encode(net, {}),
+        "format": FORMAT,
+        "net": Encoder().encode(net),
         "in_shape": net.in_shape,
-        "dtype": net.dtype.name,
+        "dtype": dtypes if len(set(dtypes.values())) > 1 else {"": net.dtype.name},
         "params": {name: entry for name, entry in changed.items() if entry},
     }
+
+
+def _write_npz(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
+    # numpy.savez would take some names for its own arguments, and put the time into the file.
+    with ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+
+
+def _read_npz(path: Path) -> tuple[dict[str, Array], str | None]:
+    npz = Npz(path)
+    arrays = {name: npz[name] for name in npz.members}
+    text = arrays.pop(KEY, None)
+    for name, array in arrays.items():
+        if array.dtype.kind == "U":
+            raise FileFormatError(f"{path}: {name} holds strings, expected numbers")
+    return arrays, None if text is None else str(text)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
-from handbrew.layers import Cache, Layer, Loss, ShapeError, refuse_reuse
+
+from handbrew.layers import Cache, Layer, LayerReuseError, Loss, ShapeError, refuse_reuse
 
 from .errors import EmptyNetError, place_note
 from .net import Net
 from .plan import BackwardPlan, plan_backward
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class _Chain(NamedTuple):
+    """The layers to run in turn, and the loss (or the net that ends in one) after them."""
+
+    body: tuple[Layer, ...]
+    head: Layer | None
 
 
 class Sequential(Net):
@@ -30,6 +39,8 @@ class Sequential(Net):
     Layers bear names, counted per class (``affine1``, ``relu1``, ``affine2``) or given by
     ``Affine(3).named("fc")``; parameters are addressed ``net.params["fc.W"]``.
 
+    A subclass may build its layers in a constructor of its own, and is then saved by that one's arguments.
+
     Parameters
     ----------
     *layers : Layer
@@ -45,6 +56,8 @@ class Sequential(Net):
     """
 
     def __init__(self, *layers: Layer, seed: int | None = None) -> None:
+        if seed is not None and (not isinstance(seed, (int, np.integer)) or seed < 0):
+            raise ValueError(f"Sequential: expected a seed that is an integer from 0 on, got {seed!r}")
         self.seed = seed
         self._set_layers(layers)
 
@@ -54,29 +67,29 @@ class Sequential(Net):
                 "Sequential: a net needs at least one layer, like Sequential(Affine(10), ReLU())"
             )
         for i, layer in enumerate(layers):
-            if not isinstance(layer, Layer):
-                hint = "; write it with parentheses" if isinstance(layer, type) else ""
-                raise TypeError(f"Sequential: expected layers, got {layer!r} in place {i}{hint}")
+            _check_layer(layer, i)
             if layer.takes_target and i < len(layers) - 1:
                 raise ShapeError(
                     f"Sequential: {layer!r} ends in a loss, so it must be the last layer, not number {i}"
                 )
+        _names(layers)
+        head = layers[-1] if layers[-1].takes_target else None
         self.layers = tuple(layers)
-        self._names = _names(layers)
-        refuse_reuse(self)
-        self._head = layers[-1] if layers[-1].takes_target else None
-        self._body = self.layers[:-1] if self._head else self.layers
+        self._chain = _Chain(self.layers[:-1] if head is not None else self.layers, head)
         self._backward_plan: BackwardPlan | None = None
-        self.takes_target = self._head is not None
+        self.takes_target = head is not None
         self.input_grad = not self.takes_target
+        refuse_reuse(self)
 
     @property
     def children(self) -> dict[str, Layer]:  # type: ignore[override]
         """The layers by name."""
-        return dict(zip(self._names, self.layers, strict=True))
+        return dict(zip(_names(self.layers), self.layers, strict=True))
 
     def config(self) -> dict[str, Any]:
-        """The layers as they are now, and the seed."""
+        """The layers as they are now, and the seed; a subclass's own constructor's arguments."""
+        if type(self).__init__ is not Sequential.__init__:
+            return super().config()
         return {"layers": list(self.layers)} | ({} if self.seed is None else {"seed": self.seed})
 
     def tied(self) -> Self:
@@ -87,9 +100,10 @@ class Sequential(Net):
 
     def build(self, in_shape: Any) -> Any:
         """Build every layer but the loss, each for the shape that the one before returns; return the last."""
-        for layer in self._body:
+        body, head = self._chain
+        for layer in body:
             in_shape = layer.build(in_shape)
-        return self._head.build(in_shape) if isinstance(self._head, Sequential) else in_shape
+        return head.build(in_shape) if isinstance(head, Sequential) else in_shape
 
     def _prepare(self, in_shape: Any) -> None:
         """Leave it to the layers' own first forward, where each sees its real input."""
@@ -102,24 +116,27 @@ class Sequential(Net):
 
     def flops(self) -> int:
         """The sum of the layers', the loss's left out."""
-        return sum(layer.flops() for layer in self._body)
+        body, head = self._chain
+        return sum(layer.flops() for layer in body) + (head.flops() if isinstance(head, Sequential) else 0)
 
     @property
     def loss(self) -> Loss | None:
         """The loss that the net ends in."""
-        return self._head.loss if isinstance(self._head, Sequential) else self._head  # type: ignore[return-value]
+        head: Any = self._chain.head
+        return head.loss if isinstance(head, Sequential) else head
 
     def forward(self, x: Array, target: Array | None = None, weight: Array | None = None) -> Any:
-        """Return the output; for a net that ends in a loss, the loss if there is a target, else the scores."""
-        x = self.enter(x)
-        head = self._head
+        """Return the output, or for a net that ends in a loss, with a target: the loss."""
+        body, head = self._chain
         layer: Layer = self
         try:
-            for layer in self._body:
+            x = self.enter(x)
+            for layer in body:
                 x = layer.forward(x)
             self.cache.scores_shape = x.shape
             if head is None:
                 if target is not None:
+                    layer = self
                     raise TypeError(f"{self.where}: got a target, but the net does not end in a loss")
                 return x
             layer = head
@@ -144,20 +161,21 @@ class Sequential(Net):
         ``dy`` is the gradient of what ``forward`` returned: 1.0 if that was the loss. A net that ends
         in a loss stops at its lowest trainable layer; ``input_grad=True`` makes it go on to the input.
         """
-        c, head = self.cache, self._head
+        c, (body, head) = self.cache, self._chain
+        shape = c.scores_shape  # before forward, this raises
         wanted = self.input_grad if input_grad is None else input_grad
-        upper, lowest = (self._body[::-1], None) if wanted else self._plan()[:2]
+        upper, lowest = (body[::-1], None) if wanted else self._plan(body)[:2]
         layer: Layer = self
         try:
             if head is not None and (c.ends_in_loss or isinstance(head, Sequential)):
                 layer = head
                 if isinstance(head, Sequential):
-                    dy = head.backward(dy, input_grad=bool(wanted or upper or lowest))
+                    dy = head.backward(dy, input_grad=wanted or bool(upper) or lowest is not None)
                 else:
-                    dy = head.backward(1.0 if dy is None else dy)
+                    dy = head.backward(1.0 if dy is None else self._check_dloss(dy))
                     dy = dy[0] if isinstance(dy, tuple) else dy
             else:
-                dy = self._check_dy(dy)
+                dy = self._check_dy(dy, shape)
             for layer in upper:
                 dy = layer.backward(dy)
             if lowest is not None:
@@ -172,50 +190,86 @@ class Sequential(Net):
             raise
         return dy if wanted else None
 
-    def _check_dy(self, dy: Any) -> Array:
-        shape = self.cache.scores_shape
+    def _check_dloss(self, dy: Any) -> float:
+        if np.ndim(dy):
+            raise ShapeError(
+                f"{self.where}: forward returned the loss, so its gradient is one number, "
+                f"got shape {np.shape(dy)}"
+            )
+        return float(dy)
+
+    def _check_dy(self, dy: Any, shape: tuple[int, ...]) -> Array:
         if dy is None:
             raise ShapeError(
-                f"{self.where}: forward had no target and returned scores of shape {shape}; backward needs their gradient"
+                f"{self.where}: forward returned an output of shape {shape}, not a loss; "
+                f"backward needs its gradient"
             )
         if np.shape(dy) != shape:
             raise ShapeError(f"{self.where}: forward returned shape {shape}, but dy has shape {np.shape(dy)}")
-        return dy
+        dy = self.enter(dy)
+        return dy if dy.dtype == self.dtype else dy.astype(self.dtype)
 
-    def _plan(self) -> BackwardPlan:
+    def _plan(self, body: tuple[Layer, ...]) -> BackwardPlan:
         if self._backward_plan is None or not self._backward_plan.holds():
-            self._backward_plan = plan_backward(self._body)
+            self._backward_plan = plan_backward(body)
         return self._backward_plan
 
     def replace(self, name: str, layer: Layer) -> None:
         """Put ``layer`` in the place, and under the name, of the one called ``name``.
 
-        The others keep their parameters; a solver notices at its next step.
+        The others keep their parameters and names; a solver notices at its next step. Layers without
+        arrays adapt to another output shape.
+
+        Raises
+        ------
+        KeyError
+            If no layer bears the name.
+        ShapeError
+            If the layers after it were built for another shape; the net is then as it was.
         """
-        if name not in self._names:
-            raise KeyError(f"{self.where}: no layer is called {name!r}; there are {', '.join(self._names)}")
+        children = self.children
+        if name not in children:
+            raise KeyError(f"{self.where}: no layer is called {name!r}; there are {', '.join(children)}")
+        _check_layer(layer, list(children).index(name))
+        if any(part is layer for part in self.layers if part is not children[name]):
+            raise LayerReuseError(
+                f"{self.where}: {layer!r} stands in this net already; tied() shares weights"
+            )
+        trial, twin = copy.deepcopy((self, layer))
+        trial._replace(name, twin)  # one that does not fit raises here
         self.replacing()
-        before = self.layers
-        for known, old in self.children.items():
-            old.named(known)  # so that the others keep theirs
-        self._set_layers([layer.named(name) if old._name == name else old for old in before])
+        self._replace(name, layer)
+
+    def _replace(self, name: str, layer: Layer) -> None:
+        children = self.children | {name: layer}
+        self._set_layers([child.named(known) for known, child in children.items()])
+        self.cache = Cache(type(self).__name__)
         if self._seed is not None:
             self.place(self._seed, self._path, self.where)
         if self.in_shape is not None:
-            try:
-                self.out_shape = type(self).build(self, self.in_shape)
-            except ShapeError:
-                self._set_layers(before)
-                raise
+            for layer in self._chain.body:
+                for _, part in layer.walk():
+                    if not (part._shared.params or part._shared.buffers):
+                        part.in_shape = None  # what has no arrays can be built for another shape
+            self.out_shape = type(self).build(self, self.in_shape)
+
+
+def _check_layer(layer: Any, place: int) -> None:
+    if not isinstance(layer, Layer):
+        hint = "; write it with parentheses" if isinstance(layer, type) else ""
+        if isinstance(layer, (list, tuple)):
+            hint = "; unpack them: Sequential(*layers)"
+        raise TypeError(f"Sequential: expected layers, got {layer!r} in place {place}{hint}")
 
 
 def _names(layers: Sequence[Layer]) -> tuple[str, ...]:
     names: list[str] = []
+    counts: dict[str, int] = {}
     for layer in layers:
-        kind = type(layer).__name__
-        count = sum(type(other).__name__ == kind for other in layers[: len(names) + 1])
-        names.append(layer._name or f"{kind.lower()}{count}")
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise ValueError(f"Sequential: two layers are called {', '.join(sorted(twice))}")
+        kind = type(layer).__name__.lower()
+        counts[kind] = counts.get(kind, 0) + 1
+        names.append(layer._name or f"{kind}{counts[kind]}")
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise ValueError(f"Sequential: two layers are called {', '.join(twice)}")
     return tuple(names)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
+
+from handbrew.layers import Loss
 
 from .table import table
 
@@ -26,7 +29,7 @@ class Summary(tuple[SummaryRow, ...]):
     """The rows, one a layer; printed, a table with its totals.
 
     Bytes are those of the parameters and of one sample's output in the net's dtype. Tied parameters
-    count once, where they first stand.
+    count once, where they first stand. A loss's own operations are left out.
     """
 
     __slots__ = ()
@@ -55,9 +58,6 @@ def summary(net: Net) -> Summary:
         seen.update(map(id, own))
         sizes = [p.data.size for p in own]
         shape = layer.out_shape or ()
-        outputs = 1
-        for n in shape:
-            outputs *= n
         rows.append(
             SummaryRow(
                 name,
@@ -65,8 +65,8 @@ def summary(net: Net) -> Summary:
                 shape,
                 sum(sizes),
                 sum(p.data.size for p in own if p.trainable),
-                layer.flops(),
-                (sum(sizes) + outputs) * net.dtype.itemsize,
+                0 if isinstance(layer, Loss) else layer.flops(),
+                (sum(sizes) + math.prod(shape)) * net.dtype.itemsize,
             )
         )
     return Summary(rows)

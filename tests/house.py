@@ -1,7 +1,7 @@
 """The folders of the house, which of them each may import, and the modules in each."""
 
 from importlib.util import find_spec
-from pkgutil import iter_modules
+from pathlib import Path
 
 MAY_IMPORT = {
     "layers": set(),
@@ -15,13 +15,14 @@ EXTRAS = {
     "matplotlib": {"solvers", "cli"},
     "rich": {"solvers", "cli"},
 }
+# Modules that import an extra at once, and are themselves imported at the moment they are needed.
+NEED_AN_EXTRA = {"handbrew.cli.plots": "matplotlib"}
 
-
-def modules():
-    """The full names of all modules of the package, found without importing any."""
-    for folder in MAY_IMPORT:
-        package = find_spec(f"handbrew.{folder}")
-        yield package.name
-        for found in iter_modules(package.submodule_search_locations, f"{package.name}."):
-            if not found.name.endswith("__main__"):  # a command, not to be imported
-                yield found.name
+# In the checkout or in the installed wheel, and found without importing any.
+PLACES = {folder: Path(find_spec(f"handbrew.{folder}").origin).parent for folder in MAY_IMPORT}
+FILES = [file for place in PLACES.values() for file in sorted(place.glob("*.py"))]
+MODULES = [
+    f"handbrew.{file.parent.name}.{file.stem}".removesuffix(".__init__")
+    for file in FILES
+    if file.stem != "__main__"  # a command: to import it is to run it
+]

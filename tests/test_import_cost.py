@@ -6,7 +6,7 @@ import sys
 from house import EXTRAS, MAY_IMPORT
 
 # Standard modules of about a millisecond each, most of which the newest NumPy imports as well.
-LIGHT = "copy, dataclasses, inspect"
+LIGHT = "__future__, copy, dataclasses, inspect"
 
 
 def modules_after(statement, first="pass"):

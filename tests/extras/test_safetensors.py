@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from safetensors import SafetensorError, TensorSpec, safe_open, serialize_file
+from safetensors.numpy import load_file, save_file
+
 from handbrew.data import FileFormatError
 from handbrew.layers import Affine, ReLU
 from handbrew.nets import Sequential, load_net
 from handbrew.nets.safetensors import NAMES, read_safetensors, write_safetensors
-from safetensors import SafetensorError, TensorSpec, safe_open, serialize_file
-from safetensors.numpy import load_file, save_file
 
 SHAPES = {
     "matrix": (3, 5),

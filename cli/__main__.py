@@ -1,0 +1,7 @@
+"""``python -m handbrew.cli``, for where the command itself is not on the path."""
+
+import sys
+
+from .command import main
+
+sys.exit(main())
