@@ -58,9 +58,8 @@ newest: dist/built  ## the tests against the installed wheel, beside the newest 
 oldest: dist/built  ## the same, beside the oldest NumPy
 	bash .ci/test_wheel .venv-oldest 'numpy==2.0.*'
 
-bench: $(VENV)/bench  ## the table of docs/benchmarks.md
-	$(BIN)/python benchmarks/import_cost.py
-	$(BIN)/python benchmarks/run.py
+bench: $(VENV)/bench  ## the tables of docs/benchmarks.md; with MNIST=folder, epochs of MNIST too
+	$(BIN)/python benchmarks/run.py $(if $(MNIST),--mnist $(MNIST))
 
 hooks: $(VENV)/dev  ## ruff and mypy before each commit
 	$(BIN)/pre-commit install

@@ -9,7 +9,9 @@ from time import perf_counter
 Step = Callable[[], object]
 
 
-def interleave(contenders: dict[str, Step], rounds: int, turn: float = 0.1, warm: float = 0.04) -> dict[str, list[float]]:
+def interleave(
+    contenders: dict[str, Step], rounds: int, turn: float = 0.1, warm: float = 0.04
+) -> dict[str, list[float]]:
     """Seconds a step, one figure a round, for every contender in turn, the order rotated.
 
     Each turn starts with ``warm`` seconds that are not counted: thread pools of the one before go on

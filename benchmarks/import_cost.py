@@ -4,27 +4,33 @@ Each import runs in a new interpreter and is timed there, so that the interprete
 flatter the ratio. The two alternate, so that a busy moment of the machine meets both.
 """
 
+from __future__ import annotations
+
 import os
 import subprocess
 import sys
 from statistics import median
 
-ROUNDS = 30
-MODULES = ["numpy", "handbrew.layers", "handbrew.nets", "handbrew.solvers"]
+MODULES = ("numpy", "handbrew.layers", "handbrew.nets", "handbrew.solvers")
 # An installed package comes with its bytecode; a checkout's is written at the first import, unless forbidden.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 TIMED = "from time import perf_counter; start = perf_counter(); import {}; print(perf_counter() - start)"
 
 
-def seconds(module):
-    """The time that one import takes in an interpreter of its own."""
+def measure(rounds: int = 30) -> dict[str, float]:
+    """Return the median seconds of each import."""
+    for module in MODULES:
+        seconds(module)  # writes the bytecode
+    times = [[seconds(module) for module in MODULES] for _ in range(rounds)]
+    return {module: median(column) for module, column in zip(MODULES, zip(*times, strict=True), strict=True)}
+
+
+def seconds(module: str) -> float:
+    """Return the time that one import takes in an interpreter of its own."""
     command = [sys.executable, "-c", TIMED.format(module)]
     return float(subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True).stdout)
 
 
-for module in MODULES:
-    seconds(module)  # writes the bytecode
-rounds = [[seconds(module) for module in MODULES] for _ in range(ROUNDS)]
-times = [median(column) for column in zip(*rounds, strict=True)]
-for module, time in zip(MODULES, times, strict=True):
-    print(f"import {module:17} {1000 * time:6.1f} ms  {time / times[0]:4.2f}x numpy")
+if __name__ == "__main__":
+    for module, time in (times := measure()).items():
+        print(f"import {module:17} {1000 * time:6.1f} ms  {time / times['numpy']:4.2f}x numpy")

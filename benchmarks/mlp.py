@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+
 from handbrew.layers import Affine, He, Layer, ReLU, SoftmaxCrossEntropy, Zeros, column_sum
 from handbrew.nets import Sequential
 from handbrew.solvers import SGD

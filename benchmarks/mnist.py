@@ -9,12 +9,13 @@ from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+
 from handbrew.data import load
 from handbrew.layers import Affine, Flatten, ReLU, SoftmaxCrossEntropy
 from handbrew.nets import Sequential
 from handbrew.solvers import SGD
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPClassifier
 
 HIDDEN, BATCH, LR, MOMENTUM = 256, 128, 0.1, 0.9
 

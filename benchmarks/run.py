@@ -18,8 +18,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
 
 import import_cost
-import mnist
 import mlp
+import mnist
 import numpy as np
 import torch
 from harness import interleave, ratio
@@ -98,8 +98,10 @@ def epochs(folder: str | None, results: dict[str, object]) -> str:
 
 def imports(results: dict[str, object]) -> str:
     """What importing costs."""
-    value = results["import ratio"] = import_cost.measure()
-    return f"## Import\n\n`import handbrew.layers` takes {value:.2f} times as long as `import numpy`.\n"
+    times = results["import seconds"] = import_cost.measure()
+    lines = [f"| {name} | {1000 * t:.0f} ms | {t / times['numpy']:.2f} |" for name, t in times.items()]
+    head = "## Import\n\n| module | time | ratio to NumPy's own |\n|---|---|---|\n"
+    return head + "\n".join(lines) + "\n"
 
 
 def describe_machine() -> str:

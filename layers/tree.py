@@ -39,7 +39,7 @@ class Node(Configurable):
         return found
 
     def walk(self, path: str = "") -> Iterator[tuple[str, Self]]:
-        """This layer and all below it, with their paths: ``("", net), ("affine1", …), …``."""
+        """Yield this layer and all below it, with their paths: ``("", net), ("affine1", …), …``."""
         yield path, self
         for name, child in self.children.items():
             yield from child.walk(join(path, name))

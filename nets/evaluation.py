@@ -15,7 +15,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Evaluation(NamedTuple):
-    """What a net achieves on a data set; ``accuracy`` is ``None`` where the loss knows of none."""
+    """What a net achieves on a data set; ``accuracy`` is ``None`` where nothing can be right or wrong."""
 
     loss: float
     accuracy: float | None
@@ -28,7 +28,7 @@ def evaluate(net: Net, X: Array, y: Array, batch_size: int) -> Evaluation:
         raise TypeError(f"{net.where}: evaluate needs a net that ends in a loss")
     if len(X) != len(y):
         raise ValueError(f"{net.where}: {len(X)} samples, but {len(y)} targets")
-    total, divisor, right, counted, known = 0.0, 0.0, 0, 0, True
+    total, divisor, right, counted = 0.0, 0.0, 0, 0
     with inference(net):
         for piece in pieces(len(X), batch_size):
             target = y[piece]
@@ -36,11 +36,10 @@ def evaluate(net: Net, X: Array, y: Array, batch_size: int) -> Evaluation:
             value = loss.forward(scores, target)
             share = float(getattr(loss.cache, "divisor", len(target)))
             total, divisor = total + value * share, divisor + share
-            hits = loss.correct(scores, target)
-            known = known and hits is not None
-            right, counted = right + (hits or (0, 0))[0], counted + (hits or (0, 0))[1]
+            hits, positions = loss.correct(scores, target) or (0, 0)
+            right, counted = right + hits, counted + positions
     mean = total / divisor if divisor and loss.reduction == "mean" else total
-    return Evaluation(mean, right / counted if known and counted else None)
+    return Evaluation(mean, right / counted if counted else None)
 
 
 def pieces(length: int, batch_size: int) -> list[slice]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from handbrew.layers import Layer
 
 from .solver import RuleState, Solver

@@ -6,6 +6,7 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from handbrew.layers import FlatBuffer, Layer, Param, aligned_zeros, pack
 
 from .errors import NoGradientError, NonFiniteError

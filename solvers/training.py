@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from handbrew.data import Batches, Dataset
 from handbrew.nets import Sequential
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from handbrew.layers.dropout import Dropout
 from handbrew.layers.elementwise import Abs, Clip, Exp, Log, Power, Threshold
 from handbrew.layers.layer import Layer

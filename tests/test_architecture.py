@@ -147,7 +147,7 @@ def test_a_twin_that_was_changed_cannot_be_described():
 
 def test_twins_of_twins_cannot_fill_the_memory():
     layers = [{"class": "ReLU", "arguments": {}}]
-    for n in range(1, 40):  # each holds the one before twice; number 0 is the whole
+    for n in range(1, 18):  # each holds the one before twice; number 0 is the whole
         layers.append({"class": "Sequential", "arguments": {"layers": [{"tied": n}, {"tied": n}]}})
     decoder = Decoder()
     with pytest.raises(FileFormatError, match=f"more than {MOST_TWINS:,} tied layers"):

@@ -1,6 +1,7 @@
 """Built-in layers have no privileges: rebuilt from the docs by a user, an MLP gives the same bits."""
 
 import numpy as np
+
 from handbrew.data import digits
 from handbrew.layers import Affine, He, Layer, ReLU, SoftmaxCrossEntropy, Zeros, column_sum
 from handbrew.nets import Sequential

@@ -97,10 +97,10 @@ def test_frozen_parameters_change_no_other_gradient():
         np.testing.assert_array_equal(p.grad, 0 if name.startswith("affine1") else whole[name])
 
 
-@pytest.mark.parametrize("change", ["replace", "inner replace", "attribute"])
+@pytest.mark.parametrize("change", ["replace", "inner replace", "attribute", "first parameters"])
 def test_a_trainable_layer_that_comes_in_below_is_trained(change):
-    inner, block = Sequential(Affine(4), ReLU()), Pair(Affine(4), ReLU())
-    net = Sequential(Affine(4), inner, block, Affine(3), SoftmaxCrossEntropy())
+    inner, block, bare = Sequential(Affine(4), ReLU()), Pair(Affine(4), ReLU()), Pair(ReLU(), ReLU())
+    net = Sequential(Affine(4), inner, block, bare, Affine(3), SoftmaxCrossEntropy())
     net.forward(X, Y)
     freeze(net, "affine1", "sequential1", "pair1")
     passes(net, [])
@@ -111,10 +111,14 @@ def test_a_trainable_layer_that_comes_in_below_is_trained(change):
     elif change == "inner replace":
         inner.replace("affine1", Affine(4))
         name = "sequential1.affine1.W"
-    else:
+    elif change == "attribute":
         block.first = Affine(4)
         block.first.build((4,))
         name = "pair1.first.W"
+    else:
+        bare.first = Affine(4)
+        bare.first.build((4,))
+        name = "pair2.first.W"
     passes(net, [])
     assert np.any(net.params[name].grad)
 

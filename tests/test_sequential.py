@@ -746,8 +746,9 @@ def test_a_replaced_layer_draws_by_its_place():
 
 
 def test_replacing_ends_a_pending_backward():
-    net = mlp()
+    net, used = mlp(), ReLU(0.5)
     net.forward(X, Y)
-    net.replace("relu1", ReLU(0.5))
-    with pytest.raises(CacheError):
+    used.forward(np.ones((5, 10), np.float32))
+    net.replace("relu1", used)
+    with pytest.raises(CacheError, match="Sequential"):
         net.backward()

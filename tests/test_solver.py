@@ -277,5 +277,5 @@ def test_clipping_meets_an_infinite_gradient():
 
 
 def test_a_solver_needs_a_net():
-    with pytest.raises(TypeError, match="SGD: expected a net, got 0.1"):
+    with pytest.raises(TypeError, match=r"SGD: expected a net, got 0\.1"):
         SGD(0.1)

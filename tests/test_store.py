@@ -185,7 +185,7 @@ def test_build_from_takes_no_size_on_trust():
     ):
         build_from(layer, (10**9,), {"W": np.zeros(1)})
     layer = Affine(2)
-    with pytest.raises(StateError, match="expected an array b of shape .*, got nothing"):
+    with pytest.raises(StateError, match=r"expected an array b of shape .*, got nothing"):
         build_from(layer, (3,), {"W": np.ones((3, 2))})
     layer = Affine(2)
     build_from(layer, (3,), {"W": np.ones((3, 2)), "b": np.full(2, 5)})

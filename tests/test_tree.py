@@ -141,7 +141,7 @@ def test_one_object_has_one_place():
         LayerReuseError, match=r"one Affine object stands at 'first' and at 'rest\.3'.*tied\(\)"
     ):
         block.forward(np.ones((2, 4), np.float32))
-    with pytest.raises(LayerReuseError, match="'affine1' and at 'residual1.body'"):
+    with pytest.raises(LayerReuseError, match=r"'affine1' and at 'residual1\.body'"):
         Sequential(layer, Residual(layer))
 
 
