@@ -145,7 +145,7 @@ def test_samples_that_are_coupled_without_saying_so():
             return super().backward(dy.reshape(self.cache.x.shape))
 
     catches("single samples", "one by one .*set batch_coupled = True", Undeclared(), (3,))
-    catches("single samples", r"the output: expected shape \(5, 3\), got \(15,\)", Squeezes(), (3,))
+    catches("single samples", r"forward made \(\)", Squeezes(), (3,))
 
 
 def test_a_coupled_layer_still_takes_a_single_sample():

@@ -149,9 +149,7 @@ def test_a_wrong_value_at_a_kink():
 
 
 def test_too_many_kinks():
-    catches(
-        "gradients", "6 of 8 elements of x lie on kinks", ReLU(), np.array([[0.0, 1], [0, 0], [0, 1], [0, 0]])
-    )
+    catches("gradients", "6 of 8 elements of x lie on kinks", ReLU(), np.array([[0.0, 1], [0, 0], [0, 1], [0, 0]]))
 
 
 def test_a_jump_does_not_hide_wrong_gradients():
@@ -206,9 +204,7 @@ def test_a_gradient_of_the_wrong_shape():
         3,
         alone=False,
     )
-    catches(
-        "backward in training", "gradient of x: expected an array.*got None", Nothing(), (3,), alone=False
-    )
+    catches("backward in training", "gradient of x: expected an array.*got None", Nothing(), (3,), alone=False)
 
 
 def test_a_gradient_for_integers():
@@ -280,7 +276,7 @@ def test_inputs_outside_the_domain():
         def backward(self, dy):
             return dy / self.cache.x
 
-    catches("forward", "RuntimeWarning: invalid value encountered in log .test_check.py, line", Log(), (3,))
+    catches("forward", "RuntimeWarning: invalid value encountered in log .test_check_gradients.py, line", Log(), (3,))
     assert check_layer(Log(), np.random.default_rng(0).uniform(1e-6, 2, (4, 3)))
 
 
