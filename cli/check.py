@@ -41,9 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="VALUE",
         help="of the class or function, such as 3 or rate=0.5",
     )
-    parser.add_argument(
-        "--no-large-inputs", action="store_true", help="inputs of ±100 may overflow, as for Exp"
-    )
+    parser.add_argument("--no-large-inputs", action="store_true", help="inputs of ±100 may overflow, as for Exp")
     parser.add_argument(
         "--allow-constant", nargs="+", default=(), metavar="NAME", help="the output need not depend on these"
     )

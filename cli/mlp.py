@@ -42,12 +42,8 @@ def add_net_arguments(parser: argparse._ActionsContainer) -> None:
         metavar="SIZES",
         help="features, hidden units, outputs, such as 784-256-10 (default: one hidden layer of 128)",
     )
-    parser.add_argument(
-        "--activation", choices=ACTIVATIONS, default="relu", help="between the layers (default: relu)"
-    )
-    parser.add_argument(
-        "--dropout", type=float, default=0.0, metavar="RATE", help="after each activation (default: 0)"
-    )
+    parser.add_argument("--activation", choices=ACTIVATIONS, default="relu", help="between the layers (default: relu)")
+    parser.add_argument("--dropout", type=float, default=0.0, metavar="RATE", help="after each activation (default: 0)")
 
 
 def sizes(text: str) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ._check_inputs import argument_names
 from ._check_specimen import (
     NotApplicableError,
     Pass,
@@ -35,7 +36,7 @@ class Bench:
     def __init__(self, layer: Layer, inputs: tuple[Array, ...], seed: int) -> None:
         rng = np.random.default_rng([seed, 1])
         self.original, self.seed, self.inputs = layer, seed, inputs
-        arguments = _argument_names(layer, len(inputs))
+        arguments = argument_names(layer, len(inputs))
         beside = {"weight", "target"} if layer.takes_target else set()
         # To a loss its weights are constants, to a net that ends in a loss the target is too.
         constant = {"weight"} if isinstance(layer, Loss) else beside
@@ -118,8 +119,12 @@ class Bench:
 
     def unbuilt(self) -> Layer:
         """A layer like the caller's, without parameters yet."""
-        built = any(part.in_shape is not None for _, part in self.original.walk())
-        return self.placed(rebuilt(self.original) if built else copy.deepcopy(self.original))
+        if not any(part.in_shape is not None for _, part in self.original.walk()):
+            return self.placed(copy.deepcopy(self.original))
+        try:
+            return self.placed(rebuilt(self.original))
+        except Exception as error:
+            raise NotApplicableError("config() makes no new layer") from error
 
     def fresh(self) -> Layer:
         """A new layer with the parameters and buffers of the one on the bench."""
@@ -146,21 +151,6 @@ class Bench:
                 )
 
 
-def samples(inputs: tuple[Any, ...], seed: int) -> tuple[Array, ...]:
-    """Arrays as they are, shapes as normally distributed samples; floating-point ones in float64."""
-    rng = np.random.default_rng([seed, 0])
-    given = [x if isinstance(x, np.ndarray) else _shape(x) for x in inputs]
-    lengths = [x.shape[0] for x in given if isinstance(x, np.ndarray) and x.ndim]
-    sizes = {n for x in given if isinstance(x, tuple) for n in x}
-    # Unlike any other axis, so that a factor of N is not mistaken for one of the features.
-    batch = lengths[0] if lengths else next(n for n in (5, 4, 3, 6, *range(7, 99)) if n not in sizes)
-    arrays = [rng.normal(size=(batch, *x)) if isinstance(x, tuple) else x for x in given]
-    for x in arrays:
-        if not x.size or not x.ndim:
-            raise ValueError(f"check_layer: expected at least one sample, got an array of shape {x.shape}")
-    return tuple(x.astype(np.float64) if is_float(x) else x.copy() for x in arrays)
-
-
 def rebuilt(value: Any) -> Any:
     """A layer made anew from its ``config()``, and those among its arguments too."""
     if isinstance(value, (list, tuple)):
@@ -174,23 +164,6 @@ def rebuilt(value: Any) -> Any:
     layer = type(value)(*args, **config)
     layer._name = value._name
     return layer
-
-
-def _shape(value: Any) -> tuple[int, ...]:
-    shape = (value,) if isinstance(value, (int, np.integer)) else value
-    if not isinstance(shape, tuple) or not all(isinstance(n, (int, np.integer)) and n > 0 for n in shape):
-        raise TypeError(
-            f"check_layer: expected an array, or a shape without the batch axis like (3,), got {value!r}"
-        )
-    return shape
-
-
-def _argument_names(layer: Layer, count: int) -> list[str]:
-    names: list[str] = []
-    for p in list(signature(type(layer).forward).parameters.values())[1:]:
-        starred = p.kind is Parameter.VAR_POSITIONAL
-        names += [f"{p.name}[{i}]" for i in range(count)] if starred else [p.name]
-    return (names + [f"input {i}" for i in range(len(names), count)])[:count]
 
 
 def _upstream(y: Array, rng: np.random.Generator) -> Any:

@@ -35,6 +35,8 @@ def _patterns(e: Evidence) -> Iterator[str]:
     claimed, numeric = e.analytic.ravel()[e.where], e.numeric
     if not np.isfinite(claimed).all():
         yield "backward gives values that are not finite"
+    if _close(claimed, numeric):
+        yield "it is nearly right: a constant of few digits, an approximation, or numbers of lower precision?"
     if not claimed.any():
         yield "all of it is zero: backward never computes it, or never adds it to Param.grad"
     if _close(claimed, -numeric):
@@ -42,7 +44,8 @@ def _patterns(e: Evidence) -> Iterator[str]:
     if _close(claimed, e.ignoring_dy):
         yield "it would be right for an upstream gradient of 1: backward does not multiply by dy (or dloss)"
     yield from _factors(e, claimed)
-    if e.analytic.ndim > 1 and _close(e.analytic.T.ravel()[e.where] if _square(e) else claimed, numeric):
+    transposed = e.analytic.T
+    if transposed.shape == e.analytic.shape and _close(transposed.ravel()[e.where], numeric):
         yield "it is the transpose of the right one: swap the factors of a product"
     for name, column in (("first", 0), ("last", -1)):
         if e.by_sample.shape[1] > 1 and _close(claimed, e.by_sample[:, column]):
@@ -76,10 +79,6 @@ def _factors(e: Evidence, claimed: Array) -> Iterator[str]:
         if n > 1 and abs(k * n - 1) < CLOSE:
             yield f"it is too small by the factor {name}: a division (a mean?) is surplus"
     yield f"it is {k:.6g} times the right one everywhere: a factor is missing or surplus"
-
-
-def _square(e: Evidence) -> bool:
-    return e.analytic.shape == e.analytic.T.shape
 
 
 def _count(wrong: Array) -> str:

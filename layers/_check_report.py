@@ -71,7 +71,8 @@ class LayerCheckError(AssertionError):
 
     def __init__(self, layer: str, failures: list[Failure]) -> None:
         self.layer, self.failures = layer, tuple(failures)
-        count = "1 check" if len(failures) == 1 else f"{len(failures)} checks"
+        checks = len({failure.check for failure in failures})
+        count = "1 check" if checks == 1 else f"{checks} checks"
         body = "\n".join(f"- {failure}".replace("\n", "\n  ") for failure in failures)
         super().__init__(f"{layer} fails {count}\n{body}")
 

@@ -11,8 +11,9 @@ import numpy as np
 from . import _check_arrays as arrays
 from . import _check_copies as copies
 from . import _check_passes as passes
-from ._check_bench import Bench, samples
+from ._check_bench import Bench
 from ._check_gradients import check_gradients
+from ._check_inputs import samples
 from ._check_report import CheckReport, Findings, GradientResult
 from ._check_specimen import NotApplicableError, mode
 from .layer import Layer

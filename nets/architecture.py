@@ -74,9 +74,7 @@ class Encoder:
             return self._encode_object(layer)
         number, first = self.twins[key]
         if call != first:
-            raise TypeError(
-                f"{layer.where} was changed after tied() and cannot be saved: {call}, once {first}"
-            )
+            raise TypeError(f"{layer.where} was changed after tied() and cannot be saved: {call}, once {first}")
         return {"tied": number}
 
     def _encode_object(self, value: Configurable) -> dict[str, Any]:

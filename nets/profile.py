@@ -54,9 +54,7 @@ def profile(net: Net, x: Any, y: Any, repeats: int) -> Profile:
         net.forward(x, y)
         net.backward(dy)
     return Profile(
-        ProfileRow(
-            name, type(layer).__name__, _median(times[name, "forward"]), _median(times[name, "backward"])
-        )
+        ProfileRow(name, type(layer).__name__, _median(times[name, "forward"]), _median(times[name, "backward"]))
         for name, layer in net.children.items()
     )
 

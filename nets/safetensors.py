@@ -57,9 +57,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
     with path.open("rb") as file, decoding(path):
         length = int.from_bytes(file.read(8), "little")
         if size < 8 or length > min(size - 8, LONGEST_HEADER):
-            raise FileFormatError(
-                f"{path}: not a safetensors file, or cut short: {size} bytes, a header of {length}"
-            )
+            raise FileFormatError(f"{path}: not a safetensors file, or cut short: {size} bytes, a header of {length}")
         header = json.loads(file.read(length).decode(), object_pairs_hook=_distinct)
         metadata = header.pop("__metadata__", {})
         data = memoryview(file.read())
@@ -86,9 +84,7 @@ def _array(data: memoryview, entry: dict[str, Any], begin: int, end: int, expect
     if not all(type(n) is int and n >= 0 for n in (*shape, begin, end)):
         raise FileFormatError(f"{name}: shape {shape} or offsets {begin}, {end} are not counts")
     if begin != expected or end - begin != math.prod(shape) * dtype.itemsize:
-        raise FileFormatError(
-            f"{name}: shape {shape} of {kind} does not fit bytes {begin} to {end} of the data"
-        )
+        raise FileFormatError(f"{name}: shape {shape} of {kind} does not fit bytes {begin} to {end} of the data")
     if end > len(data):
         raise FileFormatError(
             f"{name}: ends at byte {end} of the data, but there are {len(data)}; the file is cut short"

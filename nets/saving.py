@@ -62,9 +62,7 @@ def read_weights(path: str | PathLike[str]) -> tuple[dict[str, Array], str | Non
     if start[:4] == b"PK\x03\x04":
         return _read_npz(path)
     if start[8:] != b"{":
-        raise FileFormatError(
-            f"{path}: expected a safetensors or npz file, got one that starts with {start[:8]!r}"
-        )
+        raise FileFormatError(f"{path}: expected a safetensors or npz file, got one that starts with {start[:8]!r}")
     arrays, metadata = read_safetensors(path)
     return arrays, metadata.get(KEY)
 
@@ -88,9 +86,7 @@ def load_net(path: str | PathLike[str], custom: Iterable[type[Configurable]] = (
     path, decoder = Path(path), Decoder(custom)
     arrays, text = read_weights(path)
     if text is None:
-        raise FileFormatError(
-            f"{path}: holds arrays but no architecture; make the net and call net.load(path)"
-        )
+        raise FileFormatError(f"{path}: holds arrays but no architecture; make the net and call net.load(path)")
     with _fitting(path):
         described = _parse(text)
         net = decoder.decode(described["net"])

@@ -63,15 +63,11 @@ class Sequential(Net):
 
     def _set_layers(self, layers: Sequence[Layer]) -> None:
         if not layers:
-            raise EmptyNetError(
-                "Sequential: a net needs at least one layer, like Sequential(Affine(10), ReLU())"
-            )
+            raise EmptyNetError("Sequential: a net needs at least one layer, like Sequential(Affine(10), ReLU())")
         for i, layer in enumerate(layers):
             _check_layer(layer, i)
             if layer.takes_target and i < len(layers) - 1:
-                raise ShapeError(
-                    f"Sequential: {layer!r} ends in a loss, so it must be the last layer, not number {i}"
-                )
+                raise ShapeError(f"Sequential: {layer!r} ends in a loss, so it must be the last layer, not number {i}")
         _names(layers)
         head = layers[-1] if layers[-1].takes_target else None
         self.layers = tuple(layers)
@@ -193,16 +189,14 @@ class Sequential(Net):
     def _check_dloss(self, dy: Any) -> float:
         if np.ndim(dy):
             raise ShapeError(
-                f"{self.where}: forward returned the loss, so its gradient is one number, "
-                f"got shape {np.shape(dy)}"
+                f"{self.where}: forward returned the loss, so its gradient is one number, got shape {np.shape(dy)}"
             )
         return float(dy)
 
     def _check_dy(self, dy: Any, shape: tuple[int, ...]) -> Array:
         if dy is None:
             raise ShapeError(
-                f"{self.where}: forward returned an output of shape {shape}, not a loss; "
-                f"backward needs its gradient"
+                f"{self.where}: forward returned an output of shape {shape}, not a loss; backward needs its gradient"
             )
         if np.shape(dy) != shape:
             raise ShapeError(f"{self.where}: forward returned shape {shape}, but dy has shape {np.shape(dy)}")
@@ -232,9 +226,7 @@ class Sequential(Net):
             raise KeyError(f"{self.where}: no layer is called {name!r}; there are {', '.join(children)}")
         _check_layer(layer, list(children).index(name))
         if any(part is layer for part in self.layers if part is not children[name]):
-            raise LayerReuseError(
-                f"{self.where}: {layer!r} stands in this net already; tied() shares weights"
-            )
+            raise LayerReuseError(f"{self.where}: {layer!r} stands in this net already; tied() shares weights")
         trial, twin = copy.deepcopy((self, layer))
         trial._replace(name, twin)  # one that does not fit raises here
         self.replacing()

@@ -35,13 +35,9 @@ class Summary(tuple[SummaryRow, ...]):
     __slots__ = ()
 
     def __str__(self) -> str:
-        rows = [
-            (r.name, r.kind, str(r.out_shape), f"{r.parameters:,}", f"{r.flops:,}", f"{r.bytes:,}")
-            for r in self
-        ]
+        rows = [(r.name, r.kind, str(r.out_shape), f"{r.parameters:,}", f"{r.flops:,}", f"{r.bytes:,}") for r in self]
         total = [
-            sum(column)
-            for column in zip(*[(r.parameters, r.trainable, r.flops, r.bytes) for r in self], strict=True)
+            sum(column) for column in zip(*[(r.parameters, r.trainable, r.flops, r.bytes) for r in self], strict=True)
         ]
         rows.append(("total", "", "", f"{total[0]:,}", f"{total[2]:,}", f"{total[3]:,}"))
         lines = table(("layer", "class", "output", "parameters", "flops", "bytes"), rows, left=3)

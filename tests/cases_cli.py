@@ -47,6 +47,4 @@ def write_houses(path, samples=200):
     """Prices, whole numbers all, that are nearly linear in three columns."""
     X = np.random.default_rng(0).normal(size=(samples, 3)) * (1, 50, 0.01)
     price = 300_000 + 50_000 * X[:, 0] + 400 * X[:, 1] - 1e6 * X[:, 2]
-    return write_csv(
-        path, ["rooms", "area", "slope", "price"], [[*x, round(p)] for x, p in zip(X, price, strict=True)]
-    )
+    return write_csv(path, ["rooms", "area", "slope", "price"], [[*x, round(p)] for x, p in zip(X, price, strict=True)])

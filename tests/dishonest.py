@@ -5,9 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from handbrew.layers import Layer, Loss, Uniform, Zeros
-from handbrew.layers._check_report import LayerCheckError
-from handbrew.layers.check import check_layer
+from handbrew.layers import Layer, LayerCheckError, Loss, Uniform, Zeros, check_layer
 
 LABELS = np.array([0, 2, 1, 1])
 TWO_ZEROS = np.random.default_rng(2).normal(size=(4, 5)) * (np.arange(20).reshape(4, 5) % 13 != 0)

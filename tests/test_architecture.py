@@ -69,7 +69,10 @@ def test_arguments_come_back(made):
 
 @pytest.mark.parametrize(
     "value",
-    [None, True, 3, -0.1, 1e-300, float("inf"), "Grüße\n", [], (), [1, (2.5, [None])], (3, 3), {}, {"a": (1,), "tied": 0}],
+    [
+        None, True, 3, -0.1, 1e-300, float("inf"), "Grüße\n",
+        [], (), [1, (2.5, [None])], (3, 3), {}, {"a": (1,), "tied": 0},
+    ],
     ids=repr,
 )  # fmt: skip
 def test_plain_data_keep_their_types(value):
@@ -125,9 +128,7 @@ def test_present_values_count():
 
 def test_twins_are_twins_again():
     shared, block = Affine(4), Sequential(Affine(4), Noise())
-    net = Sequential(
-        ReLU(), shared, block, shared.tied().named("again"), Residual(block.tied()), shared.tied()
-    )
+    net = Sequential(ReLU(), shared, block, shared.tied().named("again"), Residual(block.tied()), shared.tied())
     again = through_json(net, [Noise])
     assert repr(again) == repr(net)
     net.build((4,)), again.build((4,))
@@ -203,9 +204,7 @@ def test_custom_containers_and_initialisers():
     made = Pair(Affine(2, weight_init=Ramp()), Sequential(Running(), Affine(2)))
     assert repr(through_json(made, [Pair, Running, Ramp])) == repr(made)
     for missing, rest in (("Ramp", [Pair, Running]), ("Pair", [Running, Ramp]), ("Running", [Pair, Ramp])):
-        with pytest.raises(
-            FileFormatError, match=rf"'{missing}' is not handbrew's; .* pass custom=\[{missing}\]"
-        ):
+        with pytest.raises(FileFormatError, match=rf"'{missing}' is not handbrew's; .* pass custom=\[{missing}\]"):
             through_json(made, rest)
 
 
@@ -240,8 +239,9 @@ def test_custom_holds_classes(custom):
 # ---- what is refused
 
 NAMES = [
-    "os.system", "__import__", "eval", "exec", "open", "type", "object", "Layer", "Loss", "Net", "Initializer",
-    "Configurable", "Cache", "Param", "check_layer", "handbrew.layers.Affine", "Affine.__init__", "affine", "", "Affine ",
+    "os.system", "__import__", "eval", "exec", "open", "type", "object",
+    "Layer", "Loss", "Net", "Initializer", "Configurable", "Cache", "Param", "check_layer",
+    "handbrew.layers.Affine", "Affine.__init__", "affine", "", "Affine ",
 ]  # fmt: skip
 
 

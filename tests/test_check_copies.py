@@ -5,8 +5,7 @@ import copy
 import numpy as np
 from dishonest import Centre, Chain, Linear, Noise, Square, catches, complaints
 
-from handbrew.layers import Layer
-from handbrew.layers.check import check_layer
+from handbrew.layers import Layer, check_layer
 
 
 def test_a_wrong_shape_from_build():
@@ -80,6 +79,9 @@ def test_a_config_that_does_not_make_the_layer_again():
 
     catches("config", r"in training the output", Chain(Linear(9), Changed()), (3,))
     catches("config", r"Changed\(rate=0.8\), made of config\(\), differs, in training", Changed(), (9,))
+    lost = Lost(3.0)
+    lost.forward(np.ones((2, 3), np.float32))
+    catches("config", r"Lost\(gain='4.0'\), made of config\(\), fails", lost, (3,))
     catches("config", r"Lost\(gain='4.0'\), made of config\(\), fails", Lost(3.0), (3,))
 
 

@@ -17,8 +17,7 @@ from dishonest import (
     complaints,
 )
 
-from handbrew.layers import Layer, Loss, ReLU, Uniform
-from handbrew.layers.check import check_layer
+from handbrew.layers import Layer, Loss, ReLU, Uniform, check_layer
 
 
 def linear(**methods):
@@ -33,6 +32,7 @@ WRONG_GRADIENTS = {
     "surplus sum": (linear(dW=lambda self, x, dy: 5 * x.T @ dy), "too large by the factor N = 5"),
     "axis length": (linear(dW=lambda self, x, dy: x.T @ dy / 4), "too small by the factor 4, the length"),
     "factor": (linear(dx=lambda self, dy: 1.37 * dy @ self.W.data.T), "1.37 times the right one"),
+    "digits": (linear(dx=lambda self, dy: 1.000003 * dy @ self.W.data.T), "it is nearly right"),
     "no dy": (linear(db=lambda self, dy: np.full(3, 5.0, dy.dtype)), "does not multiply by dy"),
     "nothing": (linear(dW=lambda self, x, dy: 0 * (x.T @ dy)), "all of it is zero"),
     "reshaped": (linear(dW=lambda self, x, dy: (dy.T @ x).reshape(4, 3)), "in the wrong places"),

@@ -3,8 +3,7 @@
 import numpy as np
 from dishonest import Centre, Linear, Noise, Square, catches, complaints
 
-from handbrew.layers import Layer
-from handbrew.layers.check import check_layer
+from handbrew.layers import Layer, check_layer
 
 
 def test_a_stale_cache():
@@ -33,7 +32,7 @@ def test_a_stale_cache():
             self.cache.seen = x if self.training else None
             return y
 
-    catches("stale cache", "unlike in a new layer, after earlier forwards", OnSelf(), (3,), alone=False)
+    catches("stale cache", "after earlier forwards, unlike in a new layer", OnSelf(), (3,), alone=False)
     catches("stale cache", "of other values", ByShape(), (3,), alone=False)
     catches("stale cache", "in evaluation, after a forward in training", InTrainingOnly(), (3,))
 

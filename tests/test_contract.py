@@ -8,7 +8,7 @@ import cases_losses
 import pytest
 
 from handbrew import layers
-from handbrew.layers.check import check_layer
+from handbrew.layers import check_layer
 
 CASES = [*cases_core.CASES, *cases_activations.CASES, *cases_losses.CASES]
 BASES = {layers.Layer, layers.Loss, layers.ClassLoss}

@@ -295,7 +295,7 @@ def test_another_nets_file_lists_every_difference_and_changes_nothing(path):
         lambda: Sequential(Affine(10), Affine(3)),
         lambda: Sequential(Affine(10), ReLU(), Affine(3, bias=False).named("fc")),
         lambda: Sequential(Affine(10), ReLU()),
-        lambda: Sequential(Affine(10), Residual(Affine(3))),
+        lambda: Sequential(Affine(10), Residual(Affine(10))),
     ],
 )
 def test_another_nets_file_leaves_an_unbuilt_net_unbuilt(path, other):
@@ -305,7 +305,7 @@ def test_another_nets_file_leaves_an_unbuilt_net_unbuilt(path, other):
         net.load(path)
     assert net.in_shape is None
     assert not any(part.in_shape for _, part in net.walk())
-    assert net.forward(X[:, :2]).shape[0] == 6 if not isinstance(net.layers[1], Residual) else True
+    net.build((10,))
 
 
 def test_arrays_without_an_architecture(path):
@@ -318,9 +318,7 @@ def test_arrays_without_an_architecture(path):
     arrays, text = read_weights(path)
     assert list(arrays) == list(net.state())
     assert text is None
-    with pytest.raises(
-        FileFormatError, match=r"holds arrays but no architecture; make the net and call net.load"
-    ):
+    with pytest.raises(FileFormatError, match=r"holds arrays but no architecture; make the net and call net.load"):
         load_net(path)
     with pytest.raises(NotBuiltError, match="call build"):
         plain().load(path)
@@ -401,6 +399,13 @@ def test_mistyped_files(tmp_path, content):
         plain().load(path) if b"{" in content else net.load(path)
     for name, array in net.state().items():
         np.testing.assert_array_equal(array, before[name])
+
+
+@pytest.mark.parametrize("case", ["empty", "text", "png", "pickle", "empty zip"])
+def test_mistyped_files_are_told_apart(tmp_path, case):
+    (tmp_path / "net.npz").write_bytes(MISTYPED[case])
+    with pytest.raises(FileFormatError, match="expected a safetensors or npz file, got one that starts with b"):
+        load_net(tmp_path / "net.npz")
 
 
 def test_no_file_and_a_folder(tmp_path):
@@ -518,10 +523,20 @@ def test_lies_are_found(path, change):
 
 
 def test_arrays_that_do_not_fit_are_a_state_error(path):
-    for case in ("huge layer", "another size", "huge input", "an array too many", "an array too few"):
+    for case in ("huge layer", "another size", "huge input", "images", "an array too many", "an array too few"):
         forge(path, LIES[case])
         with pytest.raises(StateError):
             load_net(path)
+
+
+def test_what_a_file_describes_is_a_net(path):
+    def change(described, arrays):
+        described["net"] = {"class": "ReLU", "arguments": {}}
+        arrays.clear()
+
+    forge(path, change)
+    with pytest.raises(FileFormatError, match=f"^{path}: describes a ReLU, expected a Sequential"):
+        load_net(path)
 
 
 def test_arguments_that_do_not_fit_are_a_format_error(path):
@@ -601,10 +616,8 @@ def test_huge_sizes_are_refused_before_anything_is_allocated(tmp_path):
     (tmp_path / "huge header.safetensors").write_bytes((2**40).to_bytes(8, "little") + b"{}" + b"\0" * 100)
     net.save(tmp_path / "huge member.npz")
     content = (tmp_path / "huge member.npz").read_bytes()
-    assert content.count(b"'shape': (4, 10)") == 1
-    (tmp_path / "huge member.npz").write_bytes(
-        content.replace(b"(4, 10)", b"(9**10)".replace(b"9**10", b"4, 9" + b"9"))
-    )
+    assert content.count(b"'shape': (4, 10), }      ") == 1
+    (tmp_path / "huge member.npz").write_bytes(content.replace(b"(4, 10), }      ", b"(4, 10000000), }"))
     bomb = tmp_path / "bomb.npz"
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
         header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (25000000,), }"

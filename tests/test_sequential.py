@@ -96,9 +96,7 @@ def test_a_stale_loss_is_refused():
     net = mlp()
     net.forward(X, Y)
     net.forward(X)
-    with pytest.raises(
-        ShapeError, match="Sequential: forward returned an output of shape \\(5, 3\\), not a loss"
-    ):
+    with pytest.raises(ShapeError, match="Sequential: forward returned an output of shape \\(5, 3\\), not a loss"):
         net.backward()
     with pytest.raises(CacheError):
         net.loss.backward()
@@ -226,9 +224,7 @@ def test_a_loss_that_fails_leaves_no_backward_either():
 
 
 def nested():
-    return Sequential(
-        Sequential(Affine(10), ReLU()).named("features"), Sequential(Affine(3), SoftmaxCrossEntropy())
-    )
+    return Sequential(Sequential(Affine(10), ReLU()).named("features"), Sequential(Affine(3), SoftmaxCrossEntropy()))
 
 
 def test_nested_nets_compute_what_the_flat_one_does():
@@ -354,9 +350,7 @@ def test_shape_errors_begin_with_the_path():
     for x in (X[:, :3], np.ones((5, 4, 4, 4))):
         with pytest.raises(ShapeError) as error:
             net.forward(x, Y)
-        assert str(error.value).startswith(
-            "Sequential > head (Sequential) > affine1 (Affine): expected 4 features"
-        )
+        assert str(error.value).startswith("Sequential > head (Sequential) > affine1 (Affine): expected 4 features")
         assert not getattr(error.value, "__notes__", [])
 
 
@@ -380,9 +374,7 @@ def test_a_layer_that_is_wrong_about_its_shape_after_building_by_hand():
     assert by_first_forward.params["affine1.W"].shape == (1, 3)
     net = Sequential(Sum(), Affine(3))
     net.build((4,))
-    with pytest.raises(
-        ShapeError, match=r"^Sequential > sum1 \(Sum\): build said .* \(4,\), forward made \(1,\)"
-    ):
+    with pytest.raises(ShapeError, match=r"^Sequential > sum1 \(Sum\): build said .* \(4,\), forward made \(1,\)"):
         net.forward(X)
 
 
@@ -457,9 +449,7 @@ def test_same_seed_same_bits():
 
 def test_inserting_a_relu_changes_nobody():
     plain = weights(Sequential(Affine(6), Affine(6), Sequential(Affine(3)), seed=1))
-    inserted = weights(
-        Sequential(ReLU(), Affine(6), ReLU(), Affine(6), Sequential(ReLU(), Affine(3)), seed=1)
-    )
+    inserted = weights(Sequential(ReLU(), Affine(6), ReLU(), Affine(6), Sequential(ReLU(), Affine(3)), seed=1))
     assert plain.keys() == inserted.keys()
     assert_all_equal(list(plain.values()), list(inserted.values()))
     assert not np.any(weights(Sequential(Affine(4), Affine(4)))["affine1.W"] == weights(
@@ -472,9 +462,7 @@ def test_an_inner_net_with_a_seed_keeps_it():
 
     a, b, c = outer(1, 5), outer(2, 5), outer(1, None)
     np.testing.assert_array_equal(a["sequential1.affine1.W"], b["sequential1.affine1.W"])
-    np.testing.assert_array_equal(
-        a["sequential1.affine1.W"], weights(Sequential(Affine(4), seed=5))["affine1.W"]
-    )
+    np.testing.assert_array_equal(a["sequential1.affine1.W"], weights(Sequential(Affine(4), seed=5))["affine1.W"])
     assert not np.any(a["affine1.W"] == b["affine1.W"])
     assert not np.any(a["sequential1.affine1.W"] == c["sequential1.affine1.W"])
 
@@ -513,9 +501,7 @@ def test_a_tied_layer_in_a_chain(by_hand):
 def test_twins_of_other_shapes(by_hand):
     first = Affine(3)
     net = Sequential(first, first.tied())
-    with pytest.raises(
-        ShapeError, match=r"Sequential > affine2 \(Affine\): its tied twin has W of shape \(4, 3\)"
-    ):
+    with pytest.raises(ShapeError, match=r"Sequential > affine2 \(Affine\): its tied twin has W of shape \(4, 3\)"):
         net.build((4,)) if by_hand else net.forward(X)
 
 
@@ -556,9 +542,7 @@ def test_tying_deeply_nested_nets_costs_no_more_than_their_layers():
 
 
 def trained(steps=3):
-    net = Sequential(
-        Affine(10), Noise(), ReLU(), Running(), Pair(Affine(3), Affine(3)), SoftmaxCrossEntropy(), seed=4
-    )
+    net = Sequential(Affine(10), Noise(), ReLU(), Running(), Pair(Affine(3), Affine(3)), SoftmaxCrossEntropy(), seed=4)
     solver = SGD(net, lr=0.1, momentum=0.9)
     train(net, solver, steps)
     return net, solver
@@ -611,9 +595,7 @@ def test_a_users_container_in_a_net():
         "pair1.second.affine2.W", "pair1.second.affine2.b",
     ]  # fmt: skip
     assert all(np.any(g) for g in grads(net))
-    with pytest.raises(
-        ShapeError, match=r"^Sequential > pair1 \(Pair\) > first \(Affine\): expected 4 features"
-    ):
+    with pytest.raises(ShapeError, match=r"^Sequential > pair1 \(Pair\) > first \(Affine\): expected 4 features"):
         net.forward(X[:, :3], Y)
 
 
