@@ -65,7 +65,7 @@ def settle(args: argparse.Namespace, sizes: Sequence[int], task: Task, samples: 
 def _learning_rate(task: Task, features: int, large: bool) -> float:
     """Gradients grow with the inputs, so columns of variance 1 need less than pixels from 0 to 1.
 
-    Few epochs end close to where they learn fastest; a lower rate scatters less there.
+    Large data get few epochs, which a lower rate ends with less noise.
     """
     if task.classes is None or (task.scale and features > WIDE):
         return 0.01

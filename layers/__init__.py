@@ -3,7 +3,7 @@
 if __name__ == "layers":
     raise ImportError("import it as handbrew.layers: under its bare name every class would exist twice")
 
-from ._check_report import CheckReport, LayerCheckError
+from .check_report import CheckReport, LayerCheckError
 from ._numerics import column_sum
 from .cache import Cache
 from .check import check_layer

@@ -72,6 +72,8 @@ def _factors(e: Evidence, claimed: Array) -> Iterator[str]:
         sizes |= {n: f"{n}, the length of an axis" for n in array.shape if n not in sizes}
     for array in (*e.bench.output, *e.bench.inputs):
         sizes.setdefault(array.size, f"{array.size}, the number of elements")
+    if abs(2 * k - 1) < CLOSE:
+        yield "it is half the right one: a factor 2 is missing (the derivative of a square?), or a division is surplus"
     sizes[2] = sizes.get(2, "2")
     for n, name in sizes.items():
         if n > 1 and abs(k / n - 1) < CLOSE:

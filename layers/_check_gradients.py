@@ -8,7 +8,7 @@ import numpy as np
 
 from ._check_bench import Bench
 from ._check_diagnosis import Evidence, likely_cause
-from ._check_report import GradientResult
+from .check_report import GradientResult
 from ._check_specimen import Specimen, as_tuple, difference, index, is_float, mode
 from .param import Array
 

@@ -14,9 +14,10 @@ from . import _check_passes as passes
 from ._check_bench import Bench
 from ._check_gradients import check_gradients
 from ._check_inputs import samples
-from ._check_report import CheckReport, Findings, GradientResult
+from .check_report import CheckReport, Findings, GradientResult
 from ._check_specimen import NotApplicableError, mode
 from .layer import Layer
+from .loss import Loss
 
 Check = Callable[[Bench], Iterator[str]]
 
@@ -98,6 +99,8 @@ def check_layer(
         raise TypeError(f"check_layer: expected a layer, got {layer!r}{hint}")
     if not inputs:
         raise TypeError(f"check_layer: expected the inputs after the layer: check_layer({layer!r}, (3,))")
+    if isinstance(layer, Loss) and len(inputs) == 1:
+        raise TypeError(f"check_layer: a loss takes scores and a target: check_layer({layer!r}, (3,), target)")
     sampled = samples(inputs, seed)
     findings = Findings(repr(layer))
     with warnings.catch_warnings(), np.errstate(over="warn", divide="warn", invalid="warn"):

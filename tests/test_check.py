@@ -271,3 +271,8 @@ def test_nets():
     assert "build" in report.skipped
     net.forward(np.ones((2, 4), np.float32), np.ones((2, 3), np.float32))
     assert [r.name for r in check_layer(net, (4,), (3,)).gradients] == ["x", "fc.W", "fc.b"]
+
+
+def test_a_loss_without_a_target_is_a_wrong_call():
+    with pytest.raises(TypeError, match=r"a loss takes scores and a target: check_layer\(SoftmaxCrossEntropy\(\), "):
+        check_layer(SoftmaxCrossEntropy(), (3,))

@@ -45,7 +45,7 @@ WRONG_GRADIENTS = {
         r"W\[0, \d\].*\n.*zero at 3 of 12 elements where it should not be",
     ),
     "offset": (linear(db=lambda self, dy: dy.sum(axis=0) + dy.dtype.type(2)), "off by the same amount"),
-    "half": (linear(dx=lambda self, dy: dy @ self.W.data.T / 2), "too small by the factor 2"),
+    "half": (linear(dx=lambda self, dy: dy @ self.W.data.T / 2), "half the right one: a factor 2 is missing"),
 }  # fmt: skip
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 import textwrap
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import PurePath
 from typing import NamedTuple
 
 from ._check_specimen import NotApplicableError, ViolationError
@@ -115,6 +113,9 @@ class Findings:
 
 def _crash(error: Exception) -> str:
     """The error, with the line that raised it."""
+    import traceback  # not needed where all is well
+    from pathlib import PurePath
+
     frame = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{PurePath(frame.filename).name}, line {frame.lineno}, in {frame.name}"
     return f"{type(error).__name__}: {error} ({where})"
