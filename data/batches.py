@@ -103,9 +103,7 @@ class Batches:
         here = self.state()
         if set(state) != set(here):
             raise ValueError(f"not a state of Batches: expected the keys {sorted(here)}, got {sorted(state)}")
-        differ = [
-            f"{k} {state[k]} (here {here[k]})" for k in here if k not in _POSITION and state[k] != here[k]
-        ]
+        differ = [f"{k} {state[k]} (here {here[k]})" for k in here if k not in _POSITION and state[k] != here[k]]
         if differ:
             raise ValueError(f"this state is of other batches: {', '.join(differ)}; make these like those")
         epoch, batch = index(state["epoch"]), index(state["batch"])

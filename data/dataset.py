@@ -32,9 +32,7 @@ class Dataset:
     def __post_init__(self) -> None:
         X, y = np.asarray(self.X), np.asarray(self.y)
         if X.shape[:1] != y.shape[:1] or not X.ndim:
-            raise ValueError(
-                f"X has shape {X.shape} and y {y.shape}: axis 0 counts the samples and must be the same"
-            )
+            raise ValueError(f"X has shape {X.shape} and y {y.shape}: axis 0 counts the samples and must be the same")
         if y.dtype.kind in "biu":
             y = y.astype(np.int64, copy=False)
             if self.classes and y.size and not (y.min() >= 0 and y.max() < len(self.classes)):
@@ -70,9 +68,7 @@ class Dataset:
         """
         n, held = len(self), round(fraction * len(self))
         if not 0 < held < n:
-            raise ValueError(
-                f"split({fraction}) of {n} samples leaves one side empty: between 0 and 1, please"
-            )
+            raise ValueError(f"split({fraction}) of {n} samples leaves one side empty: between 0 and 1, please")
         order = shuffled(n, seed)
         if self.y.dtype.kind == "i" and self.y.ndim == 1:
             order = order[self.y[order].argsort(kind="stable")]  # by class, shuffled within it

@@ -26,9 +26,7 @@ def decoding(path: Path) -> Iterator[None]:
     except (FileFormatError, MemoryError):
         raise
     except Exception as error:  # zipfile and zlib raise a dozen kinds, and document half of them
-        raise FileFormatError(
-            f"{path}: damaged, or not of its format ({type(error).__name__}: {error})"
-        ) from error
+        raise FileFormatError(f"{path}: damaged, or not of its format ({type(error).__name__}: {error})") from error
 
 
 def read_exactly(stream: Stream, size: int, name: str) -> bytearray:
@@ -41,9 +39,7 @@ def read_exactly(stream: Stream, size: int, name: str) -> bytearray:
     while len(data) < size and (piece := stream.read(min(size - len(data), _PIECE))):
         data += piece
     if len(data) < size:
-        raise FileFormatError(
-            f"{name} is cut short: its header promises {size} bytes of data, {len(data)} are there"
-        )
+        raise FileFormatError(f"{name} is cut short: its header promises {size} bytes of data, {len(data)} are there")
     if stream.read(1):
         raise FileFormatError(f"{name} goes on after the {size} bytes of data that its header promises")
     return data

@@ -17,9 +17,7 @@ def column_names(cells: Sequence[str], path: Path) -> list[str]:
         raise FileFormatError(f"{path}: expected a line with the names of the columns first, found no name")
     numbers = [as_number(name) for name in names]
     if None not in numbers or any(isinstance(number, float) for number in numbers):
-        raise FileFormatError(
-            f"{path}, line 1: expected the names of the columns, got numbers; add a line of names"
-        )
+        raise FileFormatError(f"{path}, line 1: expected the names of the columns, got numbers; add a line of names")
     if "" in names:
         raise FileFormatError(
             f"{path}, line 1: column {names.index('') + 1} has no name; name it, or drop a mere row count"

@@ -41,9 +41,7 @@ def _read(stream: Stream, limit: int, path: Path) -> NDArray[Any]:
     """Read the array from `stream`, which cannot hold more than `limit` bytes."""
     magic = stream.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES:
-        raise FileFormatError(
-            f"{path}: not an IDX file; it starts with {magic!r}, expected 00 00, type, axes"
-        )
+        raise FileFormatError(f"{path}: not an IDX file; it starts with {magic!r}, expected 00 00, type, axes")
     dtype, ndim = np.dtype(_DTYPES[magic[2]]), magic[3]
     shape = struct.unpack(f">{ndim}I", stream.read(4 * ndim))
     size = math.prod(shape) * dtype.itemsize

@@ -76,9 +76,7 @@ def _find(folder: Path, stem: str) -> Path | None:
 def _idx(folder: Path, part: str) -> Dataset:
     images, labels = _find(folder, f"{part}-images"), _find(folder, f"{part}-labels")
     if not images or not labels:
-        raise FileNotFoundError(
-            f"{folder}: no {part}-labels-idx1-ubyte for {part}-images; {_listing(folder)}"
-        )
+        raise FileNotFoundError(f"{folder}: no {part}-labels-idx1-ubyte for {part}-images; {_listing(folder)}")
     X, y = read_idx(images), read_idx(labels)
     if y.ndim != 1 or y.dtype.kind == "f" or X.ndim < 2 or len(X) != len(y):
         raise FileFormatError(

@@ -35,9 +35,7 @@ def moons(samples: int = 200, noise: float = 0.1, seed: int = 0) -> Dataset:
     return _labelled(X, np.arange(samples) >= len(upper), 2, "moons")
 
 
-def blobs(
-    samples: int = 300, classes: int = 3, features: int = 2, spread: float = 1.0, seed: int = 0
-) -> Dataset:
+def blobs(samples: int = 300, classes: int = 3, features: int = 2, spread: float = 1.0, seed: int = 0) -> Dataset:
     """Round clouds with standard deviation `spread` about centres drawn from the cube [-10, 10]^features.
 
     X float32 (samples, features); sample i belongs to class i % classes.

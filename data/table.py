@@ -63,9 +63,7 @@ class Table:
     def dataset(self, classes: Classes) -> Dataset:
         """The table with its target column made labels or numbers."""
         problems = Problems(self.path)
-        y, classes = encode(
-            self.cells, classes, lambda i, what: problems.add(self.lines[i], what, self.target)
-        )
+        y, classes = encode(self.cells, classes, lambda i, what: problems.add(self.lines[i], what, self.target))
         problems.check()
         return Dataset(self.X, y, classes, self.path.stem, self.features)
 

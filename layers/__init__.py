@@ -3,10 +3,10 @@
 if __name__ == "layers":
     raise ImportError("import it as handbrew.layers: under its bare name every class would exist twice")
 
-from .check_report import CheckReport, LayerCheckError
 from ._numerics import column_sum
 from .cache import Cache
 from .check import check_layer
+from .check_report import CheckReport, LayerCheckError
 from .class_loss import ClassLoss
 from .classification_losses import KLDivergence, NegativeLogLikelihood, SigmoidCrossEntropy
 from .configurable import Configurable

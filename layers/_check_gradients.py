@@ -8,8 +8,8 @@ import numpy as np
 
 from ._check_bench import Bench
 from ._check_diagnosis import Evidence, likely_cause
-from .check_report import GradientResult
 from ._check_specimen import Specimen, as_tuple, difference, index, is_float, mode
+from .check_report import GradientResult
 from .param import Array
 
 RELATIVE, ABSOLUTE = 1e-6, 1e-9  # tolerance: relative to the array's largest gradient, and below it

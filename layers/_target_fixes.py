@@ -19,10 +19,7 @@ def fix_labels(labels: Array, shape: tuple[int, ...], classes: int) -> str:
         return f"; pass labels.reshape{shape}{cast}"
     # One-hot: there is one axis more, as long as there are classes; most likely axis 1.
     for axis in (*range(1, labels.ndim), 0):
-        if (
-            labels.shape[axis : axis + 1] == (classes,)
-            and labels.shape[:axis] + labels.shape[axis + 1 :] == shape
-        ):
+        if labels.shape[axis : axis + 1] == (classes,) and labels.shape[:axis] + labels.shape[axis + 1 :] == shape:
             return f"; if they are one-hot, pass labels.argmax(axis={axis})"
     return "; probabilities, for a loss that takes them, have the scores' shape" if cast else ""
 

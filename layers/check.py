@@ -14,8 +14,8 @@ from . import _check_passes as passes
 from ._check_bench import Bench
 from ._check_gradients import check_gradients
 from ._check_inputs import samples
-from .check_report import CheckReport, Findings, GradientResult
 from ._check_specimen import NotApplicableError, mode
+from .check_report import CheckReport, Findings, GradientResult
 from .layer import Layer
 from .loss import Loss
 

@@ -16,13 +16,9 @@ Shape = tuple[int, ...]
 class Initializer(Configurable):
     """Base class: a subclass defines ``sample``."""
 
-    def sample(
-        self, rng: np.random.Generator, shape: Shape, fan_in: int | None, fan_out: int | None
-    ) -> Array:
+    def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int | None, fan_out: int | None) -> Array:
         """Return an array of ``shape``; ``fan_in`` and ``fan_out`` count a unit's inputs and outputs."""
-        raise NotImplementedError(
-            f"{type(self).__name__} defines no sample(self, rng, shape, fan_in, fan_out)"
-        )
+        raise NotImplementedError(f"{type(self).__name__} defines no sample(self, rng, shape, fan_in, fan_out)")
 
 
 class Constant(Initializer):
@@ -31,18 +27,14 @@ class Constant(Initializer):
     def __init__(self, value: float) -> None:
         self.value = value
 
-    def sample(
-        self, rng: np.random.Generator, shape: Shape, fan_in: int | None, fan_out: int | None
-    ) -> Array:
+    def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int | None, fan_out: int | None) -> Array:
         return np.full(shape, self.value, np.float64)
 
 
 class Zeros(Initializer):
     """Every element is 0: the default of biases."""
 
-    def sample(
-        self, rng: np.random.Generator, shape: Shape, fan_in: int | None, fan_out: int | None
-    ) -> Array:
+    def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int | None, fan_out: int | None) -> Array:
         return np.zeros(shape)
 
 
@@ -52,9 +44,7 @@ class Uniform(Initializer):
     def __init__(self, low: float = 0.0, high: float = 1.0) -> None:
         self.low, self.high = low, high
 
-    def sample(
-        self, rng: np.random.Generator, shape: Shape, fan_in: int | None, fan_out: int | None
-    ) -> Array:
+    def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int | None, fan_out: int | None) -> Array:
         return rng.uniform(self.low, self.high, shape)
 
 
@@ -64,9 +54,7 @@ class Normal(Initializer):
     def __init__(self, mean: float = 0.0, std: float = 0.01) -> None:
         self.mean, self.std = mean, std
 
-    def sample(
-        self, rng: np.random.Generator, shape: Shape, fan_in: int | None, fan_out: int | None
-    ) -> Array:
+    def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int | None, fan_out: int | None) -> Array:
         return rng.normal(self.mean, self.std, shape)
 
 
@@ -78,9 +66,7 @@ class _Scaled(Initializer):
     def __init__(self, distribution: str = "normal") -> None:
         self.distribution = _one_of(distribution, "distribution", ("normal", "uniform"))
 
-    def sample(
-        self, rng: np.random.Generator, shape: Shape, fan_in: int | None, fan_out: int | None
-    ) -> Array:
+    def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int | None, fan_out: int | None) -> Array:
         std = math.sqrt(self.variance(*_fans(shape, fan_in, fan_out)))
         if self.distribution == "normal":
             return rng.normal(0.0, std, shape)
@@ -152,9 +138,7 @@ class Orthogonal(Initializer):
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
 
-    def sample(
-        self, rng: np.random.Generator, shape: Shape, fan_in: int | None, fan_out: int | None
-    ) -> Array:
+    def sample(self, rng: np.random.Generator, shape: Shape, fan_in: int | None, fan_out: int | None) -> Array:
         if len(shape) < 2:
             raise ValueError(f"Orthogonal: expected a shape of two axes or more, got {shape}")
         rows, columns = shape[0], math.prod(shape[1:])
@@ -172,6 +156,4 @@ def _one_of(value: str, name: str, choices: tuple[str, ...]) -> str:
 def _fans(shape: Shape, fan_in: int | None, fan_out: int | None) -> tuple[float, float]:
     # Without being told, a vector counts itself and a matrix (in, out) its sides.
     default_in, default_out = (shape[0], shape[-1]) if shape else (1, 1)
-    return max(fan_in if fan_in is not None else default_in, 1), max(
-        fan_out if fan_out is not None else default_out, 1
-    )
+    return max(fan_in if fan_in is not None else default_in, 1), max(fan_out if fan_out is not None else default_out, 1)

@@ -13,9 +13,7 @@ from .store import Store
 
 Shape = tuple[Any, ...]
 # What belongs to one object in one place, and is not shared with a twin.
-PLACE = frozenset(
-    ("cache", "forward", "build", "in_shape", "out_shape", "_rng", "_name", "_seed", "_path", "_where")
-)
+PLACE = frozenset(("cache", "forward", "build", "in_shape", "out_shape", "_rng", "_name", "_seed", "_path", "_where"))
 
 
 class Layer(Store):
@@ -163,9 +161,7 @@ class Layer(Store):
                 )
             self.in_shape, self.out_shape = in_shape, _normal(out_shape)
         elif in_shape != self.in_shape:
-            raise ShapeError(
-                f"{self.where}: already built for input of shape {self.in_shape}, got {in_shape}"
-            )
+            raise ShapeError(f"{self.where}: already built for input of shape {self.in_shape}, got {in_shape}")
         return self.out_shape
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -183,9 +179,7 @@ class Layer(Store):
                 p.touch()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            name: value for name, value in vars(self).items() if name not in ("forward", "build", "cache")
-        }
+        return {name: value for name, value in vars(self).items() if name not in ("forward", "build", "cache")}
 
     def __copy__(self) -> Self:
         return copy.deepcopy(self)

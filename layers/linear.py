@@ -39,13 +39,9 @@ class Affine(Layer):
 
     def build(self, in_shape: Any) -> Any:
         if len(in_shape) == 3:
-            raise ShapeError(
-                f"{self.where}: expected features, got images of shape {in_shape}; put a Flatten() before"
-            )
+            raise ShapeError(f"{self.where}: expected features, got images of shape {in_shape}; put a Flatten() before")
         if not in_shape:
-            raise ShapeError(
-                f"{self.where}: expected (N, features), got a vector; a single sample is x[None, :]"
-            )
+            raise ShapeError(f"{self.where}: expected (N, features), got a vector; a single sample is x[None, :]")
         n, m = in_shape[-1], self.out_features
         self.W = self.param("W", (n, m), self.weight_init, fan_in=n, fan_out=m)
         if self.bias:
@@ -93,6 +89,4 @@ class Affine(Layer):
         fix = {1: "a single sample is x[None, :]", 4: "images need a Flatten() before it"}.get(
             x.ndim, "did the data change after build?"
         )
-        raise ShapeError(
-            f"{self.where}: expected {self.W.shape[0]} features, got input of shape {x.shape}; {fix}"
-        )
+        raise ShapeError(f"{self.where}: expected {self.W.shape[0]} features, got input of shape {x.shape}; {fix}")

@@ -120,8 +120,7 @@ class Loss(Layer):
         if target.shape != scores.shape:
             fix = f"; pass target.reshape{scores.shape}" if alike(target.shape, scores.shape) else ""
             raise ShapeError(
-                f"{self.where}: expected a target of the scores' shape {scores.shape}, "
-                f"got {target.shape}{fix}"
+                f"{self.where}: expected a target of the scores' shape {scores.shape}, got {target.shape}{fix}"
             )
         if target.dtype.kind != "f":
             raise LabelError(
@@ -148,9 +147,7 @@ class Loss(Layer):
             )
         return target
 
-    def check_labels(
-        self, labels: Any, shape: tuple[int, ...], classes: int, ignore: int | None = None
-    ) -> Array:
+    def check_labels(self, labels: Any, shape: tuple[int, ...], classes: int, ignore: int | None = None) -> Array:
         """Return integer labels of ``shape``, all in range or equal to ``ignore``, as indices.
 
         Raises

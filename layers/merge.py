@@ -51,9 +51,7 @@ class Concat(Layer):
         at = self.axis - 1 if self.axis > 0 else self.axis
         first = shapes[0]
         if not -len(first) <= at < len(first):
-            raise ShapeError(
-                f"{self.where}: axis {self.axis} is beyond an input of shape {first}, batch axis left out"
-            )
+            raise ShapeError(f"{self.where}: axis {self.axis} is beyond an input of shape {first}, batch axis left out")
         at %= len(first)
         rest = [shape[:at] + shape[at + 1 :] for shape in shapes]
         if any(other != rest[0] for other in rest):

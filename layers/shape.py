@@ -75,9 +75,7 @@ class Reshape(_Reshaping):
 
     def __init__(self, *shape: int) -> None:
         if shape.count(-1) > 1 or not all(isinstance(n, int) and n >= -1 for n in shape):
-            raise ShapeError(
-                f"Reshape: expected sizes, as in Reshape(3, 8, -1), with at most one -1; got {shape}"
-            )
+            raise ShapeError(f"Reshape: expected sizes, as in Reshape(3, 8, -1), with at most one -1; got {shape}")
         self.shape = shape
 
     def new_shape(self, in_shape: Shape) -> Shape:

@@ -128,9 +128,7 @@ class Infogain(SoftmaxCrossEntropy):
         If labels are not integers, out of range or of another shape.
     """
 
-    def __init__(
-        self, H: Any, axis: int = 1, ignore_index: int | None = None, reduction: str = "mean"
-    ) -> None:
+    def __init__(self, H: Any, axis: int = 1, ignore_index: int | None = None, reduction: str = "mean") -> None:
         super().__init__(axis, ignore_index=ignore_index, reduction=reduction)
         self.H = H
 
@@ -139,9 +137,7 @@ class Infogain(SoftmaxCrossEntropy):
         labels, weight = self.flat(scores, target, weight)
         H, k = np.asarray(self.H, scores.dtype), shifted.shape[1]
         if H.shape != (k, k):
-            raise ShapeError(
-                f"{self.where}: expected H of shape {(k, k)}, one row and column per class, got {H.shape}"
-            )
+            raise ShapeError(f"{self.where}: expected H of shape {(k, k)}, one row and column per class, got {H.shape}")
         self.cache.slope_q = None
         return self._reduce_soft(shifted - log_total[:, None], H[labels], weight, weight)
 

@@ -80,9 +80,7 @@ class Store(Node):
                 f"{self.where}: expected an initialiser for {name}, like He() or Zeros(), got {type(init).__name__}"
             )
         if self._given is None:
-            return np.array(
-                init.sample(self.generator(INITIAL_VALUES, name), shape, fan_in, fan_out), self.dtype
-            )
+            return np.array(init.sample(self.generator(INITIAL_VALUES, name), shape, fan_in, fan_out), self.dtype)
         given = self._given.get(name)
         if given is None or given.shape != tuple(shape):
             came = "nothing" if given is None else f"shape {given.shape}"
@@ -214,9 +212,7 @@ def build_from(layer: Any, in_shape: Any, arrays: dict[str, Array]) -> None:
     try:
         for path, part in parts.items():
             prefix = f"{path}." if path else ""
-            part._given = {
-                name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)
-            }
+            part._given = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
         layer.build(in_shape)
     finally:
         for part in parts.values():

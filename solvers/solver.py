@@ -68,16 +68,12 @@ class Solver:
 
     state_arrays: tuple[str, ...] = ()
 
-    def __init__(
-        self, net: Layer, lr: float, *, weight_decay: float = 0.0, clip_norm: float | None = None
-    ) -> None:
+    def __init__(self, net: Layer, lr: float, *, weight_decay: float = 0.0, clip_norm: float | None = None) -> None:
         if not isinstance(net, Layer):
             raise TypeError(f"{type(self).__name__}: expected a net, got {net!r}")
         for name, value in (("lr", lr), ("weight_decay", weight_decay), ("clip_norm", clip_norm)):
             if value is not None and not (value >= 0 and math.isfinite(value)):
-                raise ValueError(
-                    f"{type(self).__name__}: {name} must be a finite number of at least 0, got {value}"
-                )
+                raise ValueError(f"{type(self).__name__}: {name} must be a finite number of at least 0, got {value}")
         self.net, self.lr, self.weight_decay, self.clip_norm = net, lr, weight_decay, clip_norm
         self.steps = 0
         self._params: list[Param] = []
@@ -166,14 +162,10 @@ class Solver:
         if not self._params:
             raise ValueError(f"{type(self).__name__}: {self.net.where} has no trainable parameters")
         pack(params)
-        self._slots = {
-            p: _Slot(p.flat, p.offset, p.offset + p.flat.padded(p)) for p in params if p.flat is not None
-        }
+        self._slots = {p: _Slot(p.flat, p.offset, p.offset + p.flat.padded(p)) for p in params if p.flat is not None}
         flats = dict.fromkeys(slot.flat for slot in self._slots.values())
         self._stamps = [(flat, flat.stamp) for flat in flats]
-        self._arrays = {
-            flat: {n: aligned_zeros(flat.size, flat.dtype) for n in self.state_arrays} for flat in flats
-        }
+        self._arrays = {flat: {n: aligned_zeros(flat.size, flat.dtype) for n in self.state_arrays} for flat in flats}
         for p, arrays in carried.items():
             if p in self._slots:
                 for name, values in arrays.items():

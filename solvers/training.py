@@ -37,9 +37,7 @@ def fit(
     if epochs < 1:
         raise ValueError(f"fit: expected at least one epoch, got {epochs}")
     batches = (
-        train
-        if isinstance(train, Batches)
-        else Batches(*_pair(train, "train"), batch_size, shuffle=shuffle, seed=seed)
+        train if isinstance(train, Batches) else Batches(*_pair(train, "train"), batch_size, shuffle=shuffle, seed=seed)
     )
     held_out = None if validation is None else _pair(validation, "validation")
     history = History()

@@ -10,9 +10,7 @@ from handbrew.layers import Affine, CacheError, ReLU
 
 
 def test_backward_before_forward_says_so():
-    with pytest.raises(
-        CacheError, match="ReLU: call forward before backward; nothing is cached under 'positive'"
-    ):
+    with pytest.raises(CacheError, match="ReLU: call forward before backward; nothing is cached under 'positive'"):
         ReLU().backward(np.ones((2, 3)))
 
 

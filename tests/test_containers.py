@@ -28,9 +28,7 @@ def test_residual_with_a_shortcut():
 @pytest.mark.parametrize("by_hand", [True, False])
 def test_branches_that_end_in_different_shapes(by_hand):
     block = Residual(Affine(3))
-    with pytest.raises(
-        ShapeError, match=r"Residual: the body ends in shape \(3,\), the shortcut in \(4,\); give a"
-    ):
+    with pytest.raises(ShapeError, match=r"Residual: the body ends in shape \(3,\), the shortcut in \(4,\); give a"):
         block.build(4) if by_hand else block.forward(X)
     block = Residual(Affine(3), Affine(2))
     with pytest.raises(ShapeError, match=r"the shortcut in \(2,\)$"):

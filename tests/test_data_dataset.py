@@ -103,9 +103,7 @@ def test_split_draws_everywhere_without_labels(y):
 
 def test_split_takes_each_sample_equally_often():
     data = numbered([0] * 10 + [1] * 5)
-    counts = np.bincount(
-        np.concatenate([data.split(0.4, seed)[1].X.ravel() for seed in range(1000)]).astype(int)
-    )
+    counts = np.bincount(np.concatenate([data.split(0.4, seed)[1].X.ravel() for seed in range(1000)]).astype(int))
     assert counts.min() > 330  # expected 400, deviation 15
     assert counts.max() < 470
 

@@ -12,9 +12,7 @@ CODES = {0x08: "B", 0x09: "b", 0x0B: "h", 0x0C: "i", 0x0D: "f", 0x0E: "d"}  # st
 
 
 def idx(code, shape, values):
-    return struct.pack(
-        f">BBBB{len(shape)}I{len(values)}{CODES[code]}", 0, 0, code, len(shape), *shape, *values
-    )
+    return struct.pack(f">BBBB{len(shape)}I{len(values)}{CODES[code]}", 0, 0, code, len(shape), *shape, *values)
 
 
 IMAGES = idx(0x08, (2, 2, 3), range(12))
@@ -96,9 +94,7 @@ def test_memory_follows_the_bytes_not_the_promise(write):
 
     path = write(b"\0\0\x08\1" + struct.pack(">I", 2**28) + bytes(100))
     bomb = write(gzip.compress(b"\0\0\x08\1" + struct.pack(">I", 2**20) + bytes(2**26)), "bomb")
-    noise = np.random.default_rng(0).bytes(
-        2**18
-    )  # enough, if it were not noise, to unpack to what is promised
+    noise = np.random.default_rng(0).bytes(2**18)  # enough, if it were not noise, to unpack to what is promised
     plausible = write(gzip.compress(b"\0\0\x08\1" + struct.pack(">I", 2**28) + noise), "plausible")
     tracemalloc.start()
     for promise in (path, bomb, plausible):

@@ -38,9 +38,7 @@ def test_labels(cells, y, classes):
     assert names == classes
 
 
-@pytest.mark.parametrize(
-    ("cells", "classes"), [(["1", "2.5"], None), (["1", "2"], ()), (["-1e3", ".5"], None)]
-)
+@pytest.mark.parametrize(("cells", "classes"), [(["1", "2.5"], None), (["1", "2"], ()), (["-1e3", ".5"], None)])
 def test_numbers(cells, classes):
     y, names = encode(cells, classes, fine)
     assert y.ravel().tolist() == [float(cell) for cell in cells]

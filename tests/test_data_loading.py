@@ -46,9 +46,7 @@ def test_without_a_test_part(tmp_path):
 def test_images_without_labels(tmp_path):
     mnist(tmp_path)
     (tmp_path / "train-labels-idx1-ubyte").unlink()
-    with pytest.raises(
-        FileNotFoundError, match=r"no train-labels-idx1-ubyte .*found train-images-idx3-ubyte"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"no train-labels-idx1-ubyte .*found train-images-idx3-ubyte"):
         load(tmp_path)
 
 
@@ -63,9 +61,7 @@ def test_images_without_labels(tmp_path):
 )
 def test_images_and_labels_must_match(tmp_path, wrong):
     mnist(tmp_path, **wrong)
-    with pytest.raises(
-        FileFormatError, match=r"train-images.*has shape \(4,.*train-labels.*expected N images"
-    ):
+    with pytest.raises(FileFormatError, match=r"train-images.*has shape \(4,.*train-labels.*expected N images"):
         load(tmp_path)
 
 
@@ -160,9 +156,7 @@ def test_train_goes_before_a_lone_file(tmp_path):
 def test_nothing_to_read(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere: no such file or folder"):
         load(tmp_path / "nowhere")
-    with pytest.raises(
-        FileNotFoundError, match=r"train-images-idx3-ubyte[\s\S]*train\.csv[\s\S]*found nothing"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"train-images-idx3-ubyte[\s\S]*train\.csv[\s\S]*found nothing"):
         load(tmp_path)
     for i in range(11):
         (tmp_path / f"{i:02}.csv").touch()

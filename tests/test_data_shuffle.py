@@ -22,9 +22,7 @@ def test_is_the_same_for_ever():
 
 
 def test_seed_and_key_both_matter():
-    orders = {
-        tuple(shuffled(20, *arguments)) for arguments in [(0,), (1,), (0, 0), (0, 1), (1, 0), (0, 0, 0)]
-    }
+    orders = {tuple(shuffled(20, *arguments)) for arguments in [(0,), (1,), (0, 0), (0, 1), (1, 0), (0, 0, 0)]}
     assert len(orders) == 6
 
 

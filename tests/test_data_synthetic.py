@@ -52,9 +52,7 @@ def test_blobs_have_the_spread_asked_for():
         assert np.allclose(X[y == label].std(axis=0), 0.5, atol=0.05)
 
 
-@pytest.mark.parametrize(
-    "call", [lambda: spiral(0), lambda: spiral(5, 0), lambda: moons(0), lambda: blobs(features=0)]
-)
+@pytest.mark.parametrize("call", [lambda: spiral(0), lambda: spiral(5, 0), lambda: moons(0), lambda: blobs(features=0)])
 def test_sizes_must_be_positive(call):
     with pytest.raises(ValueError, match="must be at least 1, got 0"):
         call()

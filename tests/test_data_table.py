@@ -49,9 +49,7 @@ def test_separators_line_ends_and_byte_order_mark(write, separator, end, encodin
 @settings(max_examples=40)
 @given(
     rows=st.lists(
-        st.tuples(
-            st.floats(width=32, allow_nan=False, allow_infinity=False), st.text("ab,;\"'\r\n\t é", min_size=1)
-        ),
+        st.tuples(st.floats(width=32, allow_nan=False, allow_infinity=False), st.text("ab,;\"'\r\n\t é", min_size=1)),
         min_size=1,
         max_size=6,
     ),

@@ -25,10 +25,7 @@ def test_contrastive(n, size, seed):
     weights = None, rng.uniform(0.5, 2, n)
     for margin, weight, reduction in itertools.product([0.5, 3.0], weights, ["mean", "sum"]):
         distances = [math.dist(x, y) for x, y in zip(a, b, strict=True)]
-        losses = [
-            (d * d if same else max(margin - d, 0) ** 2) / 2
-            for d, same in zip(distances, similar, strict=True)
-        ]
+        losses = [(d * d if same else max(margin - d, 0) ** 2) / 2 for d, same in zip(distances, similar, strict=True)]
         got = Contrastive(margin, reduction).forward(a, b, similar, weight)
         assert got == pytest.approx(reduced(losses, weight, reduction), rel=1e-9)
 

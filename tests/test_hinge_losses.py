@@ -38,9 +38,7 @@ def test_values(shape, axis):
     weights = None, rng.uniform(0.5, 2, labels.shape)
     for weight, reduction in itertools.product(weights, ["mean", "sum"]):
         for margin in (0.0, 0.5, 1.0):
-            expected = reduced(
-                lambda *a, m=margin: multiclass(*a, m), scores, labels, axis, weight, reduction
-            )
+            expected = reduced(lambda *a, m=margin: multiclass(*a, m), scores, labels, axis, weight, reduction)
             got = MulticlassHinge(margin, axis, reduction).forward(scores, labels, weight)
             assert got == pytest.approx(expected, rel=1e-12)
         for norm in ("L1", "L2"):
@@ -92,9 +90,7 @@ def test_huge_scores(dtype):
 
 @pytest.mark.parametrize("make", [MulticlassHinge, OneVsRestHinge])
 def test_labels_are_integers(make):
-    with pytest.raises(
-        LabelError, match=re.escape(f"{make.__name__}: expected integer labels of shape (2,)")
-    ):
+    with pytest.raises(LabelError, match=re.escape(f"{make.__name__}: expected integer labels of shape (2,)")):
         make().forward(np.zeros((2, 3)), np.zeros((2, 3)))
     with pytest.raises(LabelError, match="got 3 at position 1"):
         make().forward(np.zeros((2, 3)), np.array([0, 3]))

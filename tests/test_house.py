@@ -114,11 +114,7 @@ def test_a_folder_is_typed(folder):
 @pytest.mark.parametrize("folder", MAY_IMPORT)
 def test_all_names_what_is_public(folder):
     package = importlib.import_module(f"handbrew.{folder}")
-    public = {
-        name
-        for name, value in vars(package).items()
-        if not name.startswith("_") and not inspect.ismodule(value)
-    }
+    public = {name for name, value in vars(package).items() if not name.startswith("_") and not inspect.ismodule(value)}
     assert len(package.__all__) == len(public)
     assert set(package.__all__) == public  # ruff keeps them sorted
 

@@ -38,9 +38,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("init", "std", "bound"), CASES, ids=lambda v: repr(v) if isinstance(v, Initializer) else ""
-)
+@pytest.mark.parametrize(("init", "std", "bound"), CASES, ids=lambda v: repr(v) if isinstance(v, Initializer) else "")
 def test_moments(init, std, bound):
     values = init.sample(np.random.default_rng(0), (IN, OUT), IN, OUT)
     n = values.size

@@ -106,9 +106,7 @@ def test_a_users_layer_without_build_may_change_the_shape():
 def test_a_build_that_says_the_wrong_shape_is_found(make):
     layer = make()
     said = layer.build((4,))
-    with pytest.raises(
-        ShapeError, match=rf"build said the output's shape is \({said[0]},\), forward made \(1,\)"
-    ):
+    with pytest.raises(ShapeError, match=rf"build said the output's shape is \({said[0]},\), forward made \(1,\)"):
         layer.forward(X)
 
 
@@ -244,9 +242,7 @@ def test_mistakes_that_beginners_make():
 
     with pytest.raises(ShapeError, match="Forgot: build returned nothing; let it return the output's shape"):
         Forgot().forward(X)
-    with pytest.raises(
-        TypeError, match=r"Raw: expected an initialiser for w, like He\(\) or Zeros\(\), got ndarray"
-    ):
+    with pytest.raises(TypeError, match=r"Raw: expected an initialiser for w, like He\(\) or Zeros\(\), got ndarray"):
         Raw().build(4)
     with pytest.raises(TypeError, match="Affine: expected arrays, got a list"):
         Affine(3).forward([[1.0, 2.0]])

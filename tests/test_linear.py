@@ -92,9 +92,7 @@ def test_the_parameters_decide_the_dtype(dtype):
 
 
 def test_integers_are_not_taken_for_quantities():
-    with pytest.raises(
-        DTypeError, match=r"got int64; if these are quantities, pass x\.astype\(np\.float32\)"
-    ):
+    with pytest.raises(DTypeError, match=r"got int64; if these are quantities, pass x\.astype\(np\.float32\)"):
         Affine(3).forward(np.ones((2, 4), np.int64))
 
 

@@ -120,9 +120,7 @@ class TestEveryLoss:
 
     def test_wrong_weights_are_refused(self, case):
         loss, inputs, shape = case
-        message = re.escape(
-            f"{type(loss).__name__}: expected weights of shape {shape}, got {(4, *shape[1:])}"
-        )
+        message = re.escape(f"{type(loss).__name__}: expected weights of shape {shape}, got {(4, *shape[1:])}")
         with pytest.raises(ShapeError, match=message):
             loss.forward(*inputs, np.ones((4, *shape[1:])))
 
@@ -165,9 +163,7 @@ class TestReduction:
         assert Loss().reduce(np.array([1.0, np.inf])) == np.inf
 
     def test_another_reduction_is_refused(self):
-        with pytest.raises(
-            ValueError, match="SoftmaxCrossEntropy: expected reduction 'mean' or 'sum', got 'none'"
-        ):
+        with pytest.raises(ValueError, match="SoftmaxCrossEntropy: expected reduction 'mean' or 'sum', got 'none'"):
             SoftmaxCrossEntropy(reduction="none")
 
     def test_backward_needs_forward(self):
@@ -217,9 +213,7 @@ class TestCheckPair:
     @pytest.mark.parametrize("bad", [-0.5, 1.5, np.nan, np.inf])
     def test_probabilities_are_from_0_to_1(self, bad):
         target = np.array([[0.2, bad, 1.0]])
-        with pytest.raises(
-            LabelError, match=f"expected probabilities from 0 to 1, got {bad:g} \\(1 of 3 are"
-        ):
+        with pytest.raises(LabelError, match=f"expected probabilities from 0 to 1, got {bad:g} \\(1 of 3 are"):
             Loss().check_probabilities(np.ones((1, 3)), target)
 
     def test_rounded_probabilities_are_fine(self):

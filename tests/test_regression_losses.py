@@ -76,25 +76,20 @@ class TestEach:
         scores = np.array([[1e4], [-1e4]], np.float32)
         loss = make()
         value = loss.forward(scores, -scores.astype(np.float64))
-        assert value == pytest.approx(
-            make().forward(scores.astype(np.float64), -scores.astype(np.float64)), rel=1e-6
-        )
+        assert value == pytest.approx(make().forward(scores.astype(np.float64), -scores.astype(np.float64)), rel=1e-6)
         for g in loss.backward(np.float64(1)):
             assert g.dtype == np.float32
             assert np.isfinite(g).all()
 
     def test_vectors_and_columns_are_not_broadcast(self, make):
         message = re.escape(
-            f"{make.__name__}: expected a target of the scores' shape (4, 1), got (4,); "
-            "pass target.reshape(4, 1)"
+            f"{make.__name__}: expected a target of the scores' shape (4, 1), got (4,); pass target.reshape(4, 1)"
         )
         with pytest.raises(ShapeError, match=message):
             make().forward(np.zeros((4, 1)), np.zeros(4))
 
     def test_integers_are_no_quantities(self, make):
-        with pytest.raises(
-            LabelError, match=re.escape("got uint8; if these are quantities, pass target.astype(")
-        ):
+        with pytest.raises(LabelError, match=re.escape("got uint8; if these are quantities, pass target.astype(")):
             make().forward(np.zeros(4), np.zeros(4, np.uint8))
 
     def test_repr_and_defaults(self, make):

@@ -71,9 +71,7 @@ def test_reshape(shape, sizes, want):
 
 @pytest.mark.parametrize("sizes", [(5,), (3, 5), (5, -1), (12, 0), (12, 0, -1), (24,), ()])
 def test_reshape_refuses_another_number_of_elements(sizes):
-    with pytest.raises(
-        ShapeError, match=r"Reshape: expected 12 elements as in the input's shape \(12,\), got"
-    ):
+    with pytest.raises(ShapeError, match=r"Reshape: expected 12 elements as in the input's shape \(12,\), got"):
         Reshape(*sizes).build((12,))
 
 

@@ -79,9 +79,7 @@ def test_labels(shape, axis, class_weight, ignore_index):
     weights = None, rng.uniform(0.5, 2, labels.shape)
     for smoothing, reduction, weight in itertools.product([0, 0.2, 1], ["mean", "sum"], weights):
         loss = SoftmaxCrossEntropy(axis, class_weight, ignore_index, smoothing, reduction)
-        expected = cross_entropy(
-            scores, labels, axis, weight, class_weight, ignore_index, smoothing, reduction
-        )
+        expected = cross_entropy(scores, labels, axis, weight, class_weight, ignore_index, smoothing, reduction)
         assert loss.forward(scores, labels, weight) == pytest.approx(expected, rel=1e-12)
 
 
@@ -271,7 +269,5 @@ def test_users_own():
     check_layer(Focal(), p, labels, large_inputs=False)
     loss = Focal(reduction="sum")
     loss.ignore_index = 1
-    expected = sum(
-        -((1 - p[n, y, i]) ** 2) * math.log(p[n, y, i]) for (n, i), y in np.ndenumerate(labels) if y != 1
-    )
+    expected = sum(-((1 - p[n, y, i]) ** 2) * math.log(p[n, y, i]) for (n, i), y in np.ndenumerate(labels) if y != 1)
     assert loss.forward(p, labels) == pytest.approx(expected)

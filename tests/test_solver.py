@@ -83,9 +83,7 @@ def test_no_gradient_no_step():
     net = make_net()
     solver = SGD(net, lr=0.1)
     net.build((4,))
-    with pytest.raises(
-        NoGradientError, match=r"SGD\.step: no gradient since the last step; call net\.backward"
-    ):
+    with pytest.raises(NoGradientError, match=r"SGD\.step: no gradient since the last step; call net\.backward"):
         solver.step()
     train(net, solver, 1)
     before = net.state()
@@ -113,9 +111,7 @@ def test_gradients_of_several_passes_add_up_until_the_step():
         net.backward()
     reference.forward(X, Y)
     reference.backward()
-    np.testing.assert_allclose(
-        net.params["affine1.W"].grad, reference.params["affine1.W"].grad, rtol=1e-5, atol=1e-6
-    )
+    np.testing.assert_allclose(net.params["affine1.W"].grad, reference.params["affine1.W"].grad, rtol=1e-5, atol=1e-6)
 
 
 def test_frozen_parameters_stay_and_go_on_with_their_old_momentum():
@@ -257,9 +253,7 @@ def test_an_array_that_the_class_does_not_name():
     net = make_net()
     net.forward(X, Y)
     net.backward()
-    with pytest.raises(
-        AttributeError, match="keeps no array 'velocity'; name it in the class's state_arrays"
-    ):
+    with pytest.raises(AttributeError, match="keeps no array 'velocity'; name it in the class's state_arrays"):
         Forgetful(net, 0.1).step()
     with pytest.raises(NotImplementedError, match="Solver defines no update"):
         Solver(net, 0.1).step()

@@ -180,9 +180,7 @@ def test_one_name_for_one_array():
 
 def test_build_from_takes_no_size_on_trust():
     layer = Affine(10**9)
-    with pytest.raises(
-        StateError, match=r"expected an array W of shape \(1000000000, 1000000000\), got shape \(1,\)"
-    ):
+    with pytest.raises(StateError, match=r"expected an array W of shape \(1000000000, 1000000000\), got shape \(1,\)"):
         build_from(layer, (10**9,), {"W": np.zeros(1)})
     layer = Affine(2)
     with pytest.raises(StateError, match=r"expected an array b of shape .*, got nothing"):

@@ -81,9 +81,7 @@ def test_the_moment_a_loss_is_not_finite(spoil, message):
     spoil(X, y, net)
     with pytest.raises(NonFiniteError, match=rf"fit: the loss is nan in epoch 1, batch \d of 4: {message}"):
         solver.fit((X, y), epochs=1, progress=False)
-    assert all(
-        np.isfinite(p.data).sum() >= p.data.size - 1 for p in net.params.values()
-    )  # nothing was applied
+    assert all(np.isfinite(p.data).sum() >= p.data.size - 1 for p in net.params.values())  # nothing was applied
 
 
 def test_a_layer_that_overflows_is_named():

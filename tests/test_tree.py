@@ -65,9 +65,7 @@ def test_modes_dtype_and_state_reach_every_child():
     other = Block()
     other.forward(np.ones((2, 4)))
     other.load_state(block.state())
-    np.testing.assert_array_equal(
-        other.params["rest.2.W"].data, block.params["rest.2.W"].data.astype(np.float32)
-    )
+    np.testing.assert_array_equal(other.params["rest.2.W"].data, block.params["rest.2.W"].data.astype(np.float32))
 
 
 def initial(*layers, seed=0):
@@ -137,9 +135,7 @@ def test_one_object_has_one_place():
     layer = Affine(4)
     block = Block()
     block.rest.append(block.first)
-    with pytest.raises(
-        LayerReuseError, match=r"one Affine object stands at 'first' and at 'rest\.3'.*tied\(\)"
-    ):
+    with pytest.raises(LayerReuseError, match=r"one Affine object stands at 'first' and at 'rest\.3'.*tied\(\)"):
         block.forward(np.ones((2, 4), np.float32))
     with pytest.raises(LayerReuseError, match=r"'affine1' and at 'residual1\.body'"):
         Sequential(layer, Residual(layer))
