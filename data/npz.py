@@ -57,7 +57,10 @@ class Npz:
     def __init__(self, path: Path) -> None:
         self.path = path
         with path.open("rb") as file, decoding(path), _zip(file) as archive:
-            self.members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            infos = archive.infolist()
+            self.members = {info.filename.removesuffix(".npy"): info for info in infos}
+            if len(self.members) < len(infos):
+                raise FileFormatError(f"{path}: two arrays have the same name")
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         with self.path.open("rb") as file, decoding(self.path), _zip(file) as archive:

@@ -32,6 +32,8 @@ class Configurable:
         cls.__signature__ = Signature(list(declared)[1:])  # not that of __new__
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        if cls.__init__ is object.__init__ and (args or kwargs):
+            raise TypeError(f"{cls.__name__} takes no arguments: it defines no __init__")
         self = super().__new__(cls)
         self.__dict__["_arguments"] = _Arguments(args, kwargs)
         return self

@@ -27,7 +27,7 @@ class Residual(Layer):
 
     def build(self, in_shape: Any) -> Any:
         out_shape = self.body.build(in_shape)
-        self._compare(out_shape, self.shortcut.build(in_shape) if self.shortcut else in_shape)
+        self._compare(out_shape, self.shortcut.build(in_shape) if self.shortcut is not None else in_shape)
         return out_shape
 
     def _prepare(self, in_shape: Any) -> None:
@@ -35,18 +35,18 @@ class Residual(Layer):
 
     def forward(self, x: Array) -> Array:
         y = self.body.forward(x)
-        side = self.shortcut.forward(x) if self.shortcut else x
+        side = self.shortcut.forward(x) if self.shortcut is not None else x
         if y.shape != side.shape:
             self._compare(y.shape[1:], side.shape[1:])
         return y + side
 
     def backward(self, dy: Array) -> Array:
         dx = self.body.backward(dy)
-        return dx + (self.shortcut.backward(dy) if self.shortcut else dy)
+        return dx + (self.shortcut.backward(dy) if self.shortcut is not None else dy)
 
     def _compare(self, body: tuple[int, ...], side: tuple[int, ...]) -> None:
         if body != side:
-            fix = "" if self.shortcut else "; give a shortcut that ends in the body's shape"
+            fix = "" if self.shortcut is not None else "; give a shortcut that ends in the body's shape"
             raise ShapeError(f"{self.where}: the body ends in shape {body}, the shortcut in {side}{fix}")
 
     def flops(self) -> int:

@@ -117,10 +117,10 @@ class Layer(Store):
 
     def _first_forward(self, *inputs: Any, **options: Any) -> Any:
         self.place_as_top()
-        for x in inputs:
-            if isinstance(x, (list, tuple)):
-                raise TypeError(f"{self.where}: expected arrays, got a {type(x).__name__}; pass np.array(…)")
-        in_shape = self._in_shape_of(inputs)
+        arrays = inputs or tuple(options.values())
+        if arrays and isinstance(arrays[0], (list, tuple)):
+            raise TypeError(f"{self.where}: expected an array, got a {type(arrays[0]).__name__}; pass np.array(…)")
+        in_shape = self._in_shape_of(arrays)
         said = self.in_shape is not None or type(self).build is not Layer.build
         if self.in_shape is None:
             self._prepare(in_shape)
@@ -151,18 +151,27 @@ class Layer(Store):
         in_shape = _normal(in_shape)
         if self.in_shape is None:
             self.place_as_top()
+            new = [layer for _, layer in self.walk() if layer.in_shape is None]
             try:
                 out_shape = type(self).build(self, in_shape)
+                if out_shape is None:
+                    raise ShapeError(
+                        f"{self.where}: build returned nothing; let it return the output's shape, batch axis left out"
+                    )
+            except BaseException:
+                for layer in new:
+                    layer.unbuild()
+                raise
             finally:
                 self.__dict__.pop("_declared", None)
-            if out_shape is None:
-                raise ShapeError(
-                    f"{self.where}: build returned nothing; let it return the output's shape, batch axis left out"
-                )
             self.in_shape, self.out_shape = in_shape, _normal(out_shape)
         elif in_shape != self.in_shape:
             raise ShapeError(f"{self.where}: already built for input of shape {self.in_shape}, got {in_shape}")
         return self.out_shape
+
+    def unbuild(self) -> None:
+        super().unbuild()
+        self.in_shape = self.out_shape = None
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, Layer) and self._seed is not None:

@@ -27,7 +27,7 @@ class Store(Node):
     """A node with parameters (learned) and buffers (kept, not learned)."""
 
     _shared: _Shared
-    _given: dict[str, Array] | None = None  # initial values from a file instead of an initialiser
+    _given: _Given | None = None  # initial values from a file instead of an initialiser
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls, *args, **kwargs)
@@ -81,24 +81,28 @@ class Store(Node):
             )
         if self._given is None:
             return np.array(init.sample(self.generator(INITIAL_VALUES, name), shape, fan_in, fan_out), self.dtype)
-        given = self._given.get(name)
-        if given is None or given.shape != tuple(shape):
-            came = "nothing" if given is None else f"shape {given.shape}"
-            raise StateError(f"{self.where}: expected an array {name} of shape {tuple(shape)}, got {came}")
-        return np.array(given, self.dtype)
+        return self._given.take(name, tuple(shape), self.dtype)
 
     def _declare(self, name: str, shape: tuple[int, ...], there: dict[str, Any]) -> Any:
         declared = self.__dict__.setdefault("_declared", set())
         if name in declared or "." in name:
             why = "it is there already" if name in declared else "a dot separates layers"
             raise ShapeError(f"{self.where}: build cannot make an array called {name!r}: {why}")
-        declared.add(name)
         found = there.get(name)
         if found is not None and found.shape != tuple(shape):
             raise ShapeError(
                 f"{self.where}: its tied twin has {name} of shape {found.shape}, this input needs {tuple(shape)}"
             )
+        declared.add(name)
+        if found is None:
+            self.__dict__.setdefault("_made", []).append(name)
         return found
+
+    def unbuild(self) -> None:
+        """Forget what ``build`` has made in this layer itself, so that it can be built for another shape."""
+        for name in self.__dict__.pop("_made", ()):
+            self._shared.params.pop(name, None)
+            self._shared.buffers.pop(name, None)
 
     @property
     def built(self) -> bool:
@@ -194,10 +198,31 @@ class Store(Node):
             for path in mine
             if path in arrays and np.shape(arrays[path]) != mine[path].shape
         ]
-        if wrong:
-            raise StateError(f"{self.where}: this is the state of another net\n  " + "\n  ".join(wrong))
+        wrong += [
+            f"{path}: expected real numbers, got {np.asarray(arrays[path]).dtype}"
+            for path in mine
+            if path in arrays and np.asarray(arrays[path]).dtype.kind not in "biuf"
+        ]
+        _refuse(self.where, wrong)
         for path, array in mine.items():
             array.data = arrays[path]
+
+
+class _Given:
+    """Arrays for one layer's ``build``; what does not fit is noted, and an array that is there goes in its place."""
+
+    def __init__(self, arrays: dict[str, Array], prefix: str, misfits: list[str]) -> None:
+        self.arrays, self.prefix, self.misfits = arrays, prefix, misfits
+
+    def take(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        path = join(self.prefix, name)
+        given = self.arrays.get(path)
+        if given is None:
+            self.misfits.append(f"missing: {path} {shape}")
+            return np.zeros(0, dtype)
+        if given.shape != shape:
+            self.misfits.append(f"{path}: expected shape {shape}, got {given.shape}")
+        return np.array(given, dtype)
 
 
 def build_from(layer: Any, in_shape: Any, arrays: dict[str, Array]) -> None:
@@ -206,14 +231,21 @@ def build_from(layer: Any, in_shape: Any, arrays: dict[str, Array]) -> None:
     Raises
     ------
     StateError
-        If an array is missing, or of another shape than the layer makes of ``in_shape``.
+        If arrays are missing, unknown, or of another shape than the layer makes of ``in_shape``; it lists
+        them all, and the layer is of no use then.
     """
-    parts = dict(layer.walk())
+    parts, misfits = dict(layer.walk()), list[str]()
     try:
         for path, part in parts.items():
-            prefix = f"{path}." if path else ""
-            part._given = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+            part._given = _Given(arrays, path, misfits)
         layer.build(in_shape)
     finally:
         for part in parts.values():
             part._given = None
+    known = {**layer.params, **layer.buffers}
+    _refuse(layer.where, misfits + [f"unknown: {path} {arrays[path].shape}" for path in arrays if path not in known])
+
+
+def _refuse(where: str, wrong: list[str]) -> None:
+    if wrong:
+        raise StateError(f"{where}: this is the state of another net\n  " + "\n  ".join(wrong))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from handbrew.data import Dataset
 from handbrew.layers import Layer, Loss, inference
 
 from .evaluation import Evaluation, evaluate, pieces
@@ -55,8 +56,15 @@ class Net(Layer):
         scores = self.forward(x)
         return scores if self.loss is None else self.loss.predict(scores)
 
-    def evaluate(self, X: Any, y: Array, batch_size: int = 1024) -> Evaluation:
-        """Return loss and accuracy over all samples, in evaluation mode on a scratch cache."""
+    def evaluate(self, X: Any, y: Any = None, batch_size: int = 1024) -> Evaluation:
+        """Return loss and accuracy over all samples, in evaluation mode on a scratch cache.
+
+        ``net.evaluate(dataset)`` takes a ``Dataset``'s own targets.
+        """
+        if y is None:
+            if not isinstance(X, Dataset):
+                raise TypeError(f"{self.where}: evaluate needs targets: evaluate(X, y), or evaluate(dataset)")
+            X, y = X.X, X.y
         return evaluate(self, np.asarray(X), np.asarray(y), batch_size)
 
     def save(self, path: str | PathLike[str]) -> None:

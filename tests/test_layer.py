@@ -244,10 +244,42 @@ def test_mistakes_that_beginners_make():
         Forgot().forward(X)
     with pytest.raises(TypeError, match=r"Raw: expected an initialiser for w, like He\(\) or Zeros\(\), got ndarray"):
         Raw().build(4)
-    with pytest.raises(TypeError, match="Affine: expected arrays, got a list"):
+    with pytest.raises(TypeError, match="Affine: expected an array, got a list"):
         Affine(3).forward([[1.0, 2.0]])
 
 
 def test_signatures_are_the_constructors():
     assert str(inspect.signature(Swish)) == "()"
     assert str(inspect.signature(ReLU)).startswith("(negative_slope: ")
+
+
+def test_a_build_that_fails_leaves_nothing_behind():
+    class Late(Layer):
+        def build(self, in_shape):
+            self.w = self.param("w", in_shape, Zeros())
+            if in_shape == (3,):
+                raise ShapeError("three is too few")
+            return in_shape
+
+    layer = Late()
+    with pytest.raises(ShapeError, match="too few"):
+        layer.build(3)
+    assert layer.build(4) == (4,)
+    assert layer.w.shape == (4,)
+
+    net = Sequential(Affine(3), Late(), Affine(2))
+    with pytest.raises(ShapeError, match="too few"):
+        net.build((5,))
+    net.replace("late1", ReLU())
+    assert net.build((7,)) == (2,)  # the lower layer was not left built for 5
+    assert net.params["affine1.W"].shape == (7, 3)
+
+
+def test_keyword_input_on_the_first_call():
+    np.testing.assert_array_equal(Affine(3).forward(x=X), Affine(3).forward(X))
+    assert Sequential(Affine(3)).forward(x=X).shape == (5, 3)
+
+
+def test_arguments_for_a_class_that_takes_none():
+    with pytest.raises(TypeError, match="Swish takes no arguments: it defines no __init__"):
+        Swish(0.5, color=3)

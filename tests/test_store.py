@@ -180,10 +180,10 @@ def test_one_name_for_one_array():
 
 def test_build_from_takes_no_size_on_trust():
     layer = Affine(10**9)
-    with pytest.raises(StateError, match=r"expected an array W of shape \(1000000000, 1000000000\), got shape \(1,\)"):
+    with pytest.raises(StateError, match=r"W: expected shape \(1000000000, 1000000000\), got \(1,\)"):
         build_from(layer, (10**9,), {"W": np.zeros(1)})
     layer = Affine(2)
-    with pytest.raises(StateError, match=r"expected an array b of shape .*, got nothing"):
+    with pytest.raises(StateError, match=r"missing: b \(2,\)"):
         build_from(layer, (3,), {"W": np.ones((3, 2))})
     layer = Affine(2)
     build_from(layer, (3,), {"W": np.ones((3, 2)), "b": np.full(2, 5)})
@@ -196,3 +196,22 @@ def test_zero_grad():
     layer.zero_grad()
     assert not layer.W.grad.any()
     assert not layer.b.grad.any()
+
+
+def test_values_that_are_no_real_numbers_change_nothing():
+    layer = Affine(2)
+    layer.build(3)
+    before = layer.state()
+    for wrong in (np.array(["x", "y"]), np.array([1j, 2])):
+        with pytest.raises(StateError, match="b: expected real numbers, got"):
+            layer.load_state({"W": np.zeros((3, 2)), "b": wrong})
+        np.testing.assert_array_equal(layer.W.data, before["W"])
+
+
+def test_build_from_lists_every_misfit():
+    with pytest.raises(StateError) as caught:
+        build_from(Residual(Affine(4)), (4,), {"body.W": np.zeros((4, 5)), "other": np.zeros(2)})
+    text = str(caught.value)
+    assert "body.W: expected shape (4, 4), got (4, 5)" in text
+    assert "missing: body.b (4,)" in text
+    assert "unknown: other (2,)" in text
