@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from handbrew.layers import Cache, Layer, LayerReuseError, Loss, ShapeError, refuse_reuse
+from handbrew.layers import Cache, Layer, LayerReuseError, Loss, ShapeError, Softmax, SoftmaxCrossEntropy, refuse_reuse
 
 from .errors import EmptyNetError, place_note
 from .net import Net
@@ -69,6 +70,11 @@ class Sequential(Net):
             if layer.takes_target and i < len(layers) - 1:
                 raise ShapeError(f"Sequential: {layer!r} ends in a loss, so it must be the last layer, not number {i}")
         _names(layers)
+        if isinstance(layers[-1], SoftmaxCrossEntropy) and isinstance(layers[-2:][0], Softmax):
+            warnings.warn(
+                "Sequential: SoftmaxCrossEntropy applies softmax itself, so the Softmax before it is one too many",
+                stacklevel=3,
+            )
         head = layers[-1] if layers[-1].takes_target else None
         self.layers = tuple(layers)
         self._chain = _Chain(self.layers[:-1] if head is not None else self.layers, head)

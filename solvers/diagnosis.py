@@ -28,7 +28,10 @@ def explain(net: Layer, X: Array, y: Array) -> str:
                     break
                 x = layer.forward(net.cast(x) if layer is net.layers[0] else x)
                 if bad := first_bad(x):
-                    return f"the output of {name} ({type(layer).__name__}) is the first with {bad}; its input is finite"
+                    return (
+                        f"the output of {name} ({type(layer).__name__}) is the first with {bad}; "
+                        f"its input is finite, so look at that layer, or lower the learning rate"
+                    )
     return "data, parameters and scores are finite, so the loss itself overflowed; lower the learning rate"
 
 

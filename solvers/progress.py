@@ -68,6 +68,11 @@ class Bar(Progress):
     def __exit__(self, *error: Any) -> None:
         self._bar.__exit__(*error)
 
+    def close_epoch(self, row: Epoch) -> None:
+        self._next = 0.0
+        self.advance(row.epoch, self.batches, row.loss)
+        super().close_epoch(row)
+
     def advance(self, epoch: int, batch: int, loss: float) -> None:
         now = perf_counter()
         if now >= self._next:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from specimens import Broken, Counted, Noise, Pair, Running
 
+from handbrew.data import Dataset
 from handbrew.layers import Affine, NotBuiltError, ReLU, SoftmaxCrossEntropy
 from handbrew.nets import Net, Sequential
 
@@ -121,3 +122,10 @@ def test_a_net_is_abstract():
         Mine().loss  # noqa: B018
     with pytest.raises(NotImplementedError):
         Mine().backward()
+
+
+def test_evaluate_takes_a_dataset():
+    net = Sequential(Affine(3), SoftmaxCrossEntropy())
+    assert net.evaluate(Dataset(X, Y)) == net.evaluate(X, Y)
+    with pytest.raises(TypeError, match=r"evaluate needs targets: evaluate\(X, y\), or evaluate\(dataset\)"):
+        net.evaluate(X)

@@ -18,6 +18,7 @@ from handbrew.layers import (
     ReLU,
     Residual,
     ShapeError,
+    Softmax,
     SoftmaxCrossEntropy,
 )
 from handbrew.nets import EmptyNetError, Sequential
@@ -734,3 +735,8 @@ def test_replacing_ends_a_pending_backward():
     net.replace("relu1", used)
     with pytest.raises(CacheError, match="Sequential"):
         net.backward()
+
+
+def test_softmax_before_a_loss_that_applies_it_itself():
+    with pytest.warns(UserWarning, match="SoftmaxCrossEntropy applies softmax itself"):
+        Sequential(Affine(3), Softmax(), SoftmaxCrossEntropy())
