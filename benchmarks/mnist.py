@@ -71,5 +71,5 @@ def _sklearn_epochs(peer: MLPClassifier, X: np.ndarray, y: np.ndarray) -> Iterat
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             start = perf_counter()
-            peer.partial_fit(X, y, classes)
+            peer.partial_fit(X, y, classes=classes)
             yield perf_counter() - start

@@ -43,7 +43,7 @@ from .sigmoids import GELU, Sigmoid, SiLU, Softplus, Tanh
 from .softmax import LogSoftmax, Softmax
 from .softmax_loss import Infogain, SoftmaxCrossEntropy
 from .store import build_from
-from .tree import refuse_reuse
+from .tree import Tree, refuse_reuse
 
 __all__ = [
     "ELU",
@@ -109,6 +109,7 @@ __all__ = [
     "StateError",
     "Tanh",
     "Threshold",
+    "Tree",
     "Triplet",
     "Uniform",
     "Zeros",

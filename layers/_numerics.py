@@ -10,18 +10,29 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-@lru_cache(maxsize=64)
+KEPT = 65_536  # elements: longer vectors are made anew, so that no memory is held for them
+
+
 def ones(n: int, dtype: np.dtype[Any]) -> Array:
     """A read-only vector of ``n`` ones."""
+    return _ones(n, dtype) if n <= KEPT else np.ones(n, dtype)
+
+
+def row_starts(rows: int, columns: int) -> Array:
+    """Flat indices of the first element of each row of a (rows, columns) matrix; read-only."""
+    return _row_starts(rows, columns) if rows <= KEPT else np.arange(rows) * columns
+
+
+@lru_cache(maxsize=64)
+def _ones(n: int, dtype: np.dtype[Any]) -> Array:
     vector = np.ones(n, dtype)
     vector.flags.writeable = False
     return vector
 
 
 @lru_cache(maxsize=64)
-def row_starts(rows: int, columns: int) -> Array:
-    """Flat indices of the first element of each row of a (rows, columns) matrix; read-only."""
-    starts = np.arange(0, rows * columns, columns) if columns else np.zeros(rows, np.intp)
+def _row_starts(rows: int, columns: int) -> Array:
+    starts = np.arange(rows) * columns
     starts.flags.writeable = False
     return starts
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .errors import ShapeError
 from .layer import Layer
 from .merge import Concat
@@ -22,6 +24,8 @@ class Residual(Layer):
         If the two branches end in different shapes.
     """
 
+    build_first = False
+
     def __init__(self, body: Layer, shortcut: Layer | None = None) -> None:
         self.body, self.shortcut = body, shortcut
 
@@ -29,9 +33,6 @@ class Residual(Layer):
         out_shape = self.body.build(in_shape)
         self._compare(out_shape, self.shortcut.build(in_shape) if self.shortcut is not None else in_shape)
         return out_shape
-
-    def _prepare(self, in_shape: Any) -> None:
-        """Leave it to the branches' own first forward, where each sees its real input."""
 
     def forward(self, x: Array) -> Array:
         y = self.body.forward(x)
@@ -44,13 +45,13 @@ class Residual(Layer):
         dx = self.body.backward(dy)
         return dx + (self.shortcut.backward(dy) if self.shortcut is not None else dy)
 
+    def flops(self) -> int:
+        return super().flops() + int(np.prod(self.out_shape or (1,)))
+
     def _compare(self, body: tuple[int, ...], side: tuple[int, ...]) -> None:
         if body != side:
             fix = "" if self.shortcut is not None else "; give a shortcut that ends in the body's shape"
             raise ShapeError(f"{self.where}: the body ends in shape {body}, the shortcut in {side}{fix}")
-
-    def flops(self) -> int:
-        return super().flops() + sum(child.flops() for child in self.children.values())
 
 
 class Branches(Layer):
@@ -60,6 +61,8 @@ class Branches(Layer):
     Convolutions", 2015.
     """
 
+    build_first = False
+
     def __init__(self, *bodies: Layer, merge: Layer | None = None) -> None:
         if len(bodies) < 2:
             raise ShapeError(f"Branches: expected two bodies or more, got {len(bodies)}")
@@ -68,18 +71,14 @@ class Branches(Layer):
     def build(self, in_shape: Any) -> Any:
         return self.merge.build(tuple(body.build(in_shape) for body in self.bodies))
 
-    def _prepare(self, in_shape: Any) -> None:
-        """Leave it to the branches' own first forward, where each sees its real input."""
-
     def forward(self, x: Array) -> Array:
         return self.merge.forward(*(body.forward(x) for body in self.bodies))
 
-    def backward(self, dy: Array) -> Array:
+    def backward(self, dy: Array) -> Array | None:
         grads = [body.backward(d) for body, d in zip(self.bodies, self.merge.backward(dy), strict=True)]
+        if grads[0] is None:  # of integers
+            return None
         dx = grads[0] + grads[1]
         for d in grads[2:]:
             dx += d
         return dx
-
-    def flops(self) -> int:
-        return sum(child.flops() for child in self.children.values())

@@ -13,7 +13,9 @@ from .store import Store
 
 Shape = tuple[Any, ...]
 # What belongs to one object in one place, and is not shared with a twin.
-PLACE = frozenset(("cache", "forward", "build", "in_shape", "out_shape", "_rng", "_name", "_seed", "_path", "_where"))
+PLACE = frozenset(
+    ("cache", "forward", "build", "in_shape", "out_shape", "_rng", "_name", "_seed", "_path", "_where", "tree")
+)
 
 
 class Layer(Store):
@@ -47,6 +49,9 @@ class Layer(Store):
         True for losses and for nets that end in one.
     backward_uses : tuple of str
         What ``backward`` reads of the arrays themselves: ``"input"``, ``"output"``, both or neither.
+    build_first : bool
+        Whether the first ``forward`` calls ``build``. False in a container whose children can do without:
+        they build themselves, each from the real array that reaches it.
     batch_coupled : bool
         True if one sample's output depends on the others (batch statistics, a mean loss).
     """
@@ -55,6 +60,7 @@ class Layer(Store):
     input_grad: bool = True
     takes_target: bool = False
     backward_uses: tuple[str, ...] = ("input", "output")
+    build_first: bool = True
     batch_coupled: bool = False
     in_shape: Shape | None = None
     out_shape: Shape | None = None
@@ -87,13 +93,26 @@ class Layer(Store):
         return in_shape[0] if in_shape and isinstance(in_shape[0], tuple) else in_shape
 
     def flops(self) -> int:
-        """Additions and multiplications in one sample's forward pass, once built."""
-        return int(np.prod(self.out_shape or (1,)))
+        """Additions and multiplications in one sample's forward pass, once built.
+
+        The default is one for each element of the output; for a container, the sum of its children's.
+        """
+        children = self.children.values()
+        return sum(child.flops() for child in children) if children else int(np.prod(self.out_shape or (1,)))
+
+    @property
+    def builds_nothing(self) -> bool:
+        """Whether the class leaves ``build`` as it is: it makes no arrays, and the output's shape is not known."""
+        return type(self).build is Layer.build
+
+    def set_shapes(self, in_shape: Any, out_shape: Any) -> None:
+        """Set the shapes of a layer that builds nothing."""
+        self.in_shape, self.out_shape = _normal(in_shape), _normal(out_shape)
 
     @property
     def built(self) -> bool:
         """Whether this layer's own arrays exist (true from the start if it never has any)."""
-        return self.in_shape is not None or type(self).build is Layer.build
+        return self.in_shape is not None or self.builds_nothing
 
     def train(self, mode: bool = True) -> Self:
         """Behave as in training, with all layers below; returns the layer."""
@@ -121,9 +140,9 @@ class Layer(Store):
         if arrays and isinstance(arrays[0], (list, tuple)):
             raise TypeError(f"{self.where}: expected an array, got a {type(arrays[0]).__name__}; pass np.array(…)")
         in_shape = self._in_shape_of(arrays)
-        said = self.in_shape is not None or type(self).build is not Layer.build
-        if self.in_shape is None:
-            self._prepare(in_shape)
+        said = self.in_shape is not None or not self.builds_nothing
+        if self.in_shape is None and self.build_first:
+            self.build(in_shape)
         output = type(self).forward(self, *inputs, **options)
         out_shape = self._out_shape_of(output)
         if self.in_shape is None or not said:
@@ -135,10 +154,6 @@ class Layer(Store):
             )
         self.__dict__.pop("forward", None)
         return output
-
-    def _prepare(self, in_shape: Shape) -> None:
-        """Build before the first forward; containers leave it to their children, who see the real arrays."""
-        self.build(in_shape)
 
     def _in_shape_of(self, inputs: tuple[Any, ...]) -> Shape:
         shapes = tuple(np.shape(x)[1:] for x in inputs if x is not None)
@@ -173,22 +188,14 @@ class Layer(Store):
         super().unbuild()
         self.in_shape = self.out_shape = None
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, Layer) and self._seed is not None:
-            self.replacing()  # a layer comes into a tree that is in use
-            super().__setattr__(name, value)
-            self.place(self._seed, self._path, self.where)
-        else:
-            super().__setattr__(name, value)
-
-    def replacing(self) -> None:
-        """Tell the solvers that a layer below is about to be another one."""
-        for _, part in self.walk():
-            for p in part._shared.params.values():
-                p.touch()
+    def welcome(self, newcomer: Any) -> None:
+        """Give a layer that comes into a tree in use the dtype and the mode of its parent."""
+        newcomer.astype(self.dtype).train(self.training)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("forward", "build", "cache")}
+        # Not the tree: a copy of one layer would take the whole net along.
+        own = vars(self).items()
+        return {name: value for name, value in own if name not in ("forward", "build", "cache", "tree")}
 
     def __copy__(self) -> Self:
         return copy.deepcopy(self)

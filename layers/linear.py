@@ -52,41 +52,38 @@ class Affine(Layer):
         W = self.W.data
         if x.dtype != W.dtype:
             x = self.cast(x)
-        if x.ndim != 2:
-            return self._forward_many(x)
-        if x.shape[1] != W.shape[0]:
-            self._refuse(x)
-        self.cache.x = x
-        y = x.dot(W)
+        rows = x if x.ndim == 2 and x.shape[1] == W.shape[0] else self._rows(x)
+        self.cache.x = rows
+        y = rows.dot(W)
         if self.bias:
             y += self.b.data
-        return y
+        return y if rows is x else y.reshape(*x.shape[:-1], self.out_features)
 
     def backward(self, dy: Array) -> Array | None:
-        x = self.cache.x
-        if dy.ndim != 2:
-            dx = self.backward(dy.reshape(-1, self.out_features))
-            return None if dx is None else dx.reshape(*dy.shape[:-1], self.W.shape[0])
+        x, W = self.cache.x, self.W.data
+        if dy.dtype != W.dtype:
+            dy = self.cast(dy)
+        rows = dy if dy.ndim == 2 else dy.reshape(-1, self.out_features)
         if self.W.trainable:
-            self.W.add_grad_product(x.T, dy)
+            self.W.add_grad_product(x.T, rows)
         if self.bias and self.b.trainable:
-            self.b.add_grad(column_sum(dy))
-        return dy.dot(self.W.data.T) if self.input_grad else None
+            self.b.add_grad(column_sum(rows))
+        if not self.input_grad:
+            return None
+        dx = rows.dot(W.T)
+        return dx if rows is dy else dx.reshape(*dy.shape[:-1], W.shape[0])
 
     def flops(self) -> int:
         n, m = self.W.shape
         positions = super().flops() // m
         return positions * (2 * n * m + (m if self.bias else 0))
 
-    def _forward_many(self, x: Array) -> Array:
-        # dot of more than two axes does not reach BLAS: flatten to rows and back.
-        if x.ndim < 2 or x.shape[-1] != self.W.shape[0] or x.ndim == 4:
-            self._refuse(x)
-        y = self.forward(x.reshape(-1, x.shape[-1]))
-        return y.reshape(*x.shape[:-1], self.out_features)
-
-    def _refuse(self, x: Array) -> None:
-        fix = {1: "a single sample is x[None, :]", 4: "images need a Flatten() before it"}.get(
-            x.ndim, "did the data change after build?"
-        )
-        raise ShapeError(f"{self.where}: expected {self.W.shape[0]} features, got input of shape {x.shape}; {fix}")
+    def _rows(self, x: Array) -> Array:
+        """Flatten all axes but the last: a dot of more than two does not reach BLAS."""
+        n = self.W.shape[0]
+        if x.ndim < 2 or x.ndim == 4 or x.shape[-1] != n:
+            fix = {1: "a single sample is x[None, :]", 4: "images need a Flatten() before it"}.get(
+                x.ndim, "did the data change after build?"
+            )
+            raise ShapeError(f"{self.where}: expected {n} features, got input of shape {x.shape}; {fix}")
+        return x.reshape(-1, n)

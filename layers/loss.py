@@ -89,6 +89,10 @@ class Loss(Layer):
         scale = float(dloss / c.divisor) if c.divisor else 0.0
         return scale if c.weight is None else c.weight * scale
 
+    def share(self, samples: int) -> float:
+        """Return what the last batch, of so many samples, counts for in a mean over several batches."""
+        return float(getattr(self.cache, "divisor", samples))
+
     def check_weight(self, weight: Any, shape: tuple[int, ...]) -> Array:
         """Return the weights as an array, one number per position.
 

@@ -24,6 +24,10 @@ class Add(Layer):
 
     def forward(self, *inputs: Array) -> Array:
         self.cache.count = len(inputs)
+        if any(x.shape != inputs[0].shape for x in inputs):
+            raise ShapeError(
+                f"{self.where}: expected inputs of one shape, got {', '.join(str(x.shape) for x in inputs)}"
+            )
         y = inputs[0] + inputs[1]
         for x in inputs[2:]:
             y += x

@@ -68,7 +68,8 @@ class SoftmaxCrossEntropy(ClassLoss):
         count = self.weigh_by_class(labels, weight, shifted)
         c.slope_q = c.q = None
         if self.label_smoothing:
-            onehot = np.eye(shifted.shape[1], dtype=shifted.dtype)[labels]
+            onehot = np.zeros_like(shifted)
+            onehot.put(row_starts(*shifted.shape) + labels, 1)
             return self._reduce_soft(shifted - log_total[:, None], onehot, weight, count)
         c.at = row_starts(*shifted.shape) + labels
         return self.reduce(log_total - shifted.take(c.at), count)

@@ -34,6 +34,11 @@ class Store(Node):
         self.__dict__["_shared"] = _Shared()
         return self
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(vars(self).get(name), Buffer) and not isinstance(value, Buffer):
+            raise TypeError(f"{self.where}: {name} is a {type(vars(self)[name]).__name__}; set layer.{name}.data")
+        super().__setattr__(name, value)
+
     def param(
         self,
         name: str,
@@ -80,7 +85,8 @@ class Store(Node):
                 f"{self.where}: expected an initialiser for {name}, like He() or Zeros(), got {type(init).__name__}"
             )
         if self._given is None:
-            return np.array(init.sample(self.generator(INITIAL_VALUES, name), shape, fan_in, fan_out), self.dtype)
+            values = init.sample(self.generator(INITIAL_VALUES, name), shape, fan_in, fan_out)
+            return np.array(values, self.dtype, order="C")
         return self._given.take(name, tuple(shape), self.dtype)
 
     def _declare(self, name: str, shape: tuple[int, ...], there: dict[str, Any]) -> Any:
@@ -141,9 +147,10 @@ class Store(Node):
         return found
 
     def zero_grad(self) -> None:
-        """Clear every parameter's gradient."""
-        for p in self.params.values():
-            p.zero_grad()
+        """Clear the gradient of every parameter there is so far."""
+        for _, layer in self.walk():
+            for p in layer._shared.params.values():
+                p.zero_grad()
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -222,11 +229,15 @@ class _Given:
             return np.zeros(0, dtype)
         if given.shape != shape:
             self.misfits.append(f"{path}: expected shape {shape}, got {given.shape}")
-        return np.array(given, dtype)
+        return np.array(given, dtype, order="C")
 
 
-def build_from(layer: Any, in_shape: Any, arrays: dict[str, Array]) -> None:
+def build_from(
+    layer: Any, in_shape: Any, arrays: dict[str, Array], shapes: dict[str, tuple[Any, Any]] | None = None
+) -> None:
     """Build ``layer`` with these arrays by path as the initial values, so that no size is taken on trust.
+
+    ``shapes`` has the input's and the output's shape, by path, of parts that do not say them by ``build``.
 
     Raises
     ------
@@ -234,11 +245,16 @@ def build_from(layer: Any, in_shape: Any, arrays: dict[str, Array]) -> None:
         If arrays are missing, unknown, or of another shape than the layer makes of ``in_shape``; it lists
         them all, and the layer is of no use then.
     """
-    parts, misfits = dict(layer.walk()), list[str]()
+    parts, misfits, shapes = dict(layer.walk()), list[str](), shapes or {}
     try:
         for path, part in parts.items():
             part._given = _Given(arrays, path, misfits)
+            if path in shapes and part.builds_nothing:
+                part.set_shapes(*shapes[path])
         layer.build(in_shape)
+        for path, part in parts.items():
+            if path in shapes:
+                part.build(shapes[path][0])
     finally:
         for part in parts.values():
             part._given = None

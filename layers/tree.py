@@ -13,11 +13,18 @@ from .errors import LayerReuseError
 INITIAL_VALUES, FORWARD_PASSES = 0, 1  # streams of random numbers
 
 
+class Tree:
+    """What all layers below one top have in common: ``stamp`` grows whenever a layer comes or goes."""
+
+    def __init__(self, top: Node) -> None:
+        self.top, self.stamp = top, 0
+
+
 class Node(Configurable):
     """A place in the tree that a net is.
 
-    Whatever is kept in an attribute, or in a list, tuple or dict there, is a child. Attributes of every
-    node: ``seed``, of its random numbers and those of all below it (``None``: the parent's, 0 at the top).
+    Whatever is kept in an attribute, or in a list, tuple or dict there, is a child. ``seed`` is that of the
+    random numbers of a node and all below it (``None``: the parent's, 0 at the top).
     """
 
     seed: int | None = None
@@ -25,18 +32,12 @@ class Node(Configurable):
     _seed: int | None = None  # seed and path that the random numbers come from; None: not placed yet
     _path: str = ""
     _where: str | None = None
+    tree: Tree | None = None
 
     @property
     def children(self) -> dict[str, Self]:
         """The layers this one holds, by name, in the order of their assignment."""
-        found: dict[str, Any] = {}
-        for name, value in vars(self).items():
-            if isinstance(value, Node):
-                found[name] = value
-            elif isinstance(value, (list, tuple, dict)):
-                items = value.items() if isinstance(value, dict) else enumerate(value)
-                found.update({f"{name}.{key}": item for key, item in items if isinstance(item, Node)})
-        return found
+        return {key: node for name, value in vars(self).items() for key, node in nodes_in(name, value)}
 
     def walk(self, path: str = "") -> Iterator[tuple[str, Self]]:
         """Yield this layer and all below it, with their paths: ``("", net), ("affine1", …), …``."""
@@ -56,19 +57,42 @@ class Node(Configurable):
         """The layer's place for error messages: ``Sequential > affine1 (Affine)``."""
         return self._where or type(self).__name__
 
-    def place(self, seed: int, path: str, where: str) -> None:
+    def place(self, seed: int, path: str, where: str, tree: Tree | None = None) -> None:
         """Tell this layer and all below it where they stand: their random numbers depend on it."""
         if self.seed is not None:
             seed, path = self.seed, ""
-        self._seed, self._path, self._where = seed, path, where
+        if (seed, path) != (self._seed, self._path):
+            vars(self).pop("_rng", None)  # a copy elsewhere draws other numbers
+        members = vars(self)
+        members["_seed"], members["_path"], members["_where"] = seed, path, where
+        members["tree"] = tree = tree or Tree(self)
         for name, child in self.children.items():
-            child.place(seed, join(path, name), f"{where} > {name} ({type(child).__name__})")
+            child.place(seed, join(path, name), f"{where} > {name} ({type(child).__name__})", tree)
 
     def place_as_top(self) -> None:
         """Place a layer that no parent has placed: it is the top of its tree."""
-        if self._seed is None:
+        if self.tree is None:
             refuse_reuse(self)
             self.place(0, "", type(self).__name__)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        tree, before = self.tree, vars(self).get(name)
+        super().__setattr__(name, value)
+        if tree is None or not (any(nodes_in("", value)) or any(nodes_in("", before))):
+            return
+        try:
+            refuse_reuse(tree.top)
+        except LayerReuseError:
+            vars(self)[name] = before
+            raise
+        for _, node in nodes_in("", value):
+            if node.tree is not tree:
+                self.welcome(node)
+        tree.stamp += 1
+        self.place(self._seed or 0, self._path, self.where, tree)
+
+    def welcome(self, newcomer: Node) -> None:
+        """Prepare a layer that comes into a tree in use; called before it is placed."""
 
     def generator(self, stream: int, name: str = "") -> np.random.Generator:
         """Return a new generator, seeded by the seed, the path and the stream: no layer disturbs another's."""
@@ -93,6 +117,15 @@ def refuse_reuse(top: Node) -> None:
                 f"{path!r}; make a second layer, or share its weights with tied()"
             )
         seen[id(layer)] = path
+
+
+def nodes_in(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the nodes in an attribute's value, a node or a nest of lists, tuples and dicts, with their names."""
+    if isinstance(value, Node):
+        yield name, value
+    elif isinstance(value, (list, tuple, dict)):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from nodes_in(f"{name}.{key}", item)
 
 
 def join(path: str, name: str) -> str:

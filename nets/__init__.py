@@ -4,7 +4,7 @@ if __name__ == "nets":
     raise ImportError("import it as handbrew.nets: under its bare name every class would exist twice")
 
 from .errors import EmptyNetError
-from .evaluation import Evaluation
+from .evaluation import Evaluation, RunningLoss
 from .files import write_atomically
 from .net import Net
 from .profile import Profile, ProfileRow
@@ -18,6 +18,7 @@ __all__ = [
     "Net",
     "Profile",
     "ProfileRow",
+    "RunningLoss",
     "Sequential",
     "Summary",
     "SummaryRow",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from handbrew.layers import inference
+from handbrew.layers import Loss, inference
 
 if TYPE_CHECKING:
     from .net import Net
@@ -21,6 +21,23 @@ class Evaluation(NamedTuple):
     accuracy: float | None
 
 
+class RunningLoss:
+    """The loss over several batches, as if they had been one: each counts by its share of the mean."""
+
+    def __init__(self, loss: Loss) -> None:
+        self.loss, self.total, self.shares = loss, 0.0, 0.0
+
+    def add(self, value: float, samples: int) -> None:
+        """Take in what ``forward`` has just returned for a batch of so many samples."""
+        share = self.loss.share(samples)
+        self.total, self.shares = self.total + value * share, self.shares + share
+
+    @property
+    def value(self) -> float:
+        """The mean, or with ``reduction="sum"`` the sum."""
+        return self.total / self.shares if self.shares and self.loss.reduction == "mean" else self.total
+
+
 def evaluate(net: Net, X: Array, y: Array, batch_size: int) -> Evaluation:
     """Evaluate batch by batch; the mean is over all samples, as if they had been one batch."""
     loss = net.loss
@@ -28,18 +45,15 @@ def evaluate(net: Net, X: Array, y: Array, batch_size: int) -> Evaluation:
         raise TypeError(f"{net.where}: evaluate needs a net that ends in a loss")
     if len(X) != len(y):
         raise ValueError(f"{net.where}: {len(X)} samples, but {len(y)} targets")
-    total, divisor, right, counted = 0.0, 0.0, 0, 0
+    running, right, counted = RunningLoss(loss), 0, 0
     with inference(net):
         for piece in pieces(len(X), batch_size):
             target = y[piece]
             scores = net.forward(X[piece])
-            value = loss.forward(scores, target)
-            share = float(getattr(loss.cache, "divisor", len(target)))
-            total, divisor = total + value * share, divisor + share
+            running.add(loss.forward(scores, target), len(target))
             hits, positions = loss.correct(scores, target) or (0, 0)
             right, counted = right + hits, counted + positions
-    mean = total / divisor if divisor and loss.reduction == "mean" else total
-    return Evaluation(mean, right / counted if counted else None)
+    return Evaluation(running.value, right / counted if counted else None)
 
 
 def pieces(length: int, batch_size: int) -> list[slice]:

@@ -15,8 +15,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from handbrew.data import FileFormatError
-from handbrew.data.guard import decoding
+from handbrew.data import FileFormatError, decoding
 
 Array = np.ndarray[Any, np.dtype[Any]]
 DTYPES = {"BOOL": "?", "BF16": "<u2", "F16": "<f2", "F32": "<f4", "F64": "<f8"}

@@ -13,10 +13,8 @@ from zipfile import ZipFile
 
 import numpy as np
 
-from handbrew.data import FileFormatError
-from handbrew.data.guard import decoding
-from handbrew.data.npz import Npz
-from handbrew.layers import Configurable, ShapeError, StateError, build_from
+from handbrew.data import FileFormatError, Npz, decoding
+from handbrew.layers import Configurable, Loss, ShapeError, StateError, build_from
 
 from .architecture import Decoder, Encoder
 from .files import write_atomically
@@ -95,7 +93,7 @@ def load_net(path: str | PathLike[str], custom: Iterable[type[Configurable]] = (
         parts = dict(net.walk())
         for where, dtype in described["dtype"].items():
             parts[where].astype(dtype)
-        _build(net, described["in_shape"], arrays)
+        _build(net, described, arrays)
         params = net.params
         for name, multipliers in described["params"].items():
             for key in MULTIPLIERS.keys() & multipliers.keys():
@@ -109,17 +107,17 @@ def load_into(net: Net, path: str | PathLike[str]) -> None:
     arrays, text = read_weights(path)
     if net.in_shape is None and text is not None:
         with _fitting(path):
-            in_shape = _parse(text)["in_shape"]
-            _build(copy.deepcopy(net), in_shape, arrays)  # so that one that does not fit leaves no trace
-            _build(net, in_shape, arrays)
+            described = _parse(text)
+            _build(copy.deepcopy(net), described, arrays)  # so that one that does not fit leaves no trace
+            _build(net, described, arrays)
     else:
         net.params  # noqa: B018  raises NotBuiltError, which says what to do
         with _fitting(path):
             net.load_state(arrays)
 
 
-def _build(net: Net, in_shape: Any, arrays: dict[str, Array]) -> None:
-    build_from(net, in_shape, arrays)
+def _build(net: Net, described: dict[str, Any], arrays: dict[str, Array]) -> None:
+    build_from(net, described["in_shape"], arrays, described["shapes"])
     net.load_state(arrays)  # into what was built already; and it says if there are arrays left over
 
 
@@ -155,9 +153,25 @@ def _describe(net: Net) -> dict[str, Any]:
         "format": FORMAT,
         "net": Encoder().encode(net),
         "in_shape": net.in_shape,
+        "shapes": _shapes(net),
         "dtype": dtypes if len(set(dtypes.values())) > 1 else {"": net.dtype.name},
         "params": {name: entry for name, entry in changed.items() if entry},
     }
+
+
+def _shapes(net: Net) -> dict[str, Any]:
+    """Shapes that ``net.build(in_shape)`` would not find out, by path.
+
+    They are those of layers that leave ``build`` as it is but change the shape or hold layers, of all that is
+    below such a one, and of losses.
+    """
+    found: dict[str, Any] = {}
+    for where, part in net.walk():
+        silent = part.builds_nothing and (part.children or part.out_shape != part.in_shape)
+        below = any(where.startswith(f"{other}.") for other in found)
+        if part.in_shape is not None and (silent or below or (isinstance(part, Loss) and part.params)):
+            found[where] = (part.in_shape, part.out_shape)
+    return found
 
 
 def _write_npz(file: IO[bytes], arrays: Mapping[str, Array]) -> None:

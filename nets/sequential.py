@@ -56,6 +56,8 @@ class Sequential(Net):
         If one object stands in two places; ``tied()`` shares weights.
     """
 
+    build_first = False
+
     def __init__(self, *layers: Layer, seed: int | None = None) -> None:
         if seed is not None and (not isinstance(seed, (int, np.integer)) or seed < 0):
             raise ValueError(f"Sequential: expected a seed that is an integer from 0 on, got {seed!r}")
@@ -76,12 +78,17 @@ class Sequential(Net):
                 stacklevel=3,
             )
         head = layers[-1] if layers[-1].takes_target else None
-        self.layers = tuple(layers)
+        self._layers = tuple(layers)
         self._chain = _Chain(self.layers[:-1] if head is not None else self.layers, head)
         self._backward_plan: BackwardPlan | None = None
         self.takes_target = head is not None
         self.input_grad = not self.takes_target
         refuse_reuse(self)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, first to last; ``replace`` changes them."""
+        return self._layers
 
     @property
     def children(self) -> dict[str, Layer]:  # type: ignore[override]
@@ -107,9 +114,6 @@ class Sequential(Net):
             in_shape = layer.build(in_shape)
         return head.build(in_shape) if isinstance(head, Sequential) else in_shape
 
-    def _prepare(self, in_shape: Any) -> None:
-        """Leave it to the layers' own first forward, where each sees its real input."""
-
     def _in_shape_of(self, inputs: tuple[Any, ...]) -> Any:
         return np.shape(inputs[0])[1:]
 
@@ -118,8 +122,7 @@ class Sequential(Net):
 
     def flops(self) -> int:
         """The sum of the layers', the loss's left out."""
-        body, head = self._chain
-        return sum(layer.flops() for layer in body) + (head.flops() if isinstance(head, Sequential) else 0)
+        return sum(layer.flops() for layer in self.layers if not isinstance(layer, Loss))
 
     @property
     def loss(self) -> Loss | None:
@@ -182,11 +185,12 @@ class Sequential(Net):
                 dy = layer.backward(dy)
             if lowest is not None:
                 layer = lowest
-                before, lowest.input_grad = lowest.input_grad, False
+                members, before = vars(lowest), lowest.input_grad
+                members["input_grad"] = False
                 try:
                     lowest.backward(dy)
                 finally:
-                    lowest.input_grad = before
+                    members["input_grad"] = before
         except Exception as error:
             place_note(error, layer, dy)
             raise
@@ -210,8 +214,8 @@ class Sequential(Net):
         return dy if dy.dtype == self.dtype else dy.astype(self.dtype)
 
     def _plan(self, body: tuple[Layer, ...]) -> BackwardPlan:
-        if self._backward_plan is None or not self._backward_plan.holds():
-            self._backward_plan = plan_backward(body)
+        if self._backward_plan is None or not self._backward_plan.holds(self.tree):
+            self._backward_plan = plan_backward(body, self.tree)
         return self._backward_plan
 
     def replace(self, name: str, layer: Layer) -> None:
@@ -235,21 +239,29 @@ class Sequential(Net):
             raise LayerReuseError(f"{self.where}: {layer!r} stands in this net already; tied() shares weights")
         trial, twin = copy.deepcopy((self, layer))
         trial._replace(name, twin)  # one that does not fit raises here
-        self.replacing()
         self._replace(name, layer)
 
     def _replace(self, name: str, layer: Layer) -> None:
         children = self.children | {name: layer}
         self._set_layers([child.named(known) for known, child in children.items()])
         self.cache = Cache(type(self).__name__)
-        if self._seed is not None:
-            self.place(self._seed, self._path, self.where)
         if self.in_shape is not None:
-            for layer in self._chain.body:
-                for _, part in layer.walk():
-                    if not (part._shared.params or part._shared.buffers):
-                        part.in_shape = None  # what has no arrays can be built for another shape
-            self.out_shape = type(self).build(self, self.in_shape)
+            self._rebuild(self.in_shape)
+
+    def _rebuild(self, shape: Any) -> None:
+        """Build what is new; layers without arrays adapt to another shape, the others refuse it."""
+        body, head = self._chain
+        for layer in (*body, head) if isinstance(head, Sequential) else body:
+            if layer.in_shape not in (None, shape):
+                parts = [part for _, part in layer.walk()]
+                if not any(part._shared.params or part._shared.buffers for part in parts):
+                    for part in parts:
+                        part.unbuild()
+            shape = layer.build(shape)
+        self.out_shape = shape
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"_backward_plan": None}
 
 
 def _check_layer(layer: Any, place: int) -> None:

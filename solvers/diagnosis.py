@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from handbrew.layers import Layer, inference
+from handbrew.layers import Layer, Loss, inference
 from handbrew.nets import Sequential
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -22,17 +22,24 @@ def explain(net: Layer, X: Array, y: Array) -> str:
             return f"parameter {path} has {bad}: an earlier update blew up; lower the learning rate or set clip_norm"
     if isinstance(net, Sequential):
         with inference(net), np.errstate(all="ignore"):
-            x: Array = X
-            for name, layer in net.children.items():
-                if layer.takes_target:
-                    break
-                x = layer.forward(net.cast(x) if layer is net.layers[0] else x)
-                if bad := first_bad(x):
-                    return (
-                        f"the output of {name} ({type(layer).__name__}) is the first with {bad}; "
-                        f"its input is finite, so look at that layer, or lower the learning rate"
-                    )
+            if found := _first_layer(net, net.enter(X)):
+                return found
     return "data, parameters and scores are finite, so the loss itself overflowed; lower the learning rate"
+
+
+def _first_layer(net: Sequential, x: Array) -> str:
+    for name, layer in net.children.items():
+        if isinstance(layer, Loss):
+            break
+        if isinstance(layer, Sequential) and layer.takes_target:
+            return _first_layer(layer, x)
+        x = layer.forward(x)
+        if bad := first_bad(x):
+            return (
+                f"the output of {name} ({type(layer).__name__}) is the first with {bad}; "
+                f"its input is finite, so look at that layer, or lower the learning rate"
+            )
+    return ""
 
 
 def first_bad(array: Array) -> str:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from handbrew.layers import FlatBuffer, Layer, Param, aligned_zeros, pack
+from handbrew.layers import FlatBuffer, Layer, Param, Tree, aligned_zeros, pack
 
 from .errors import NoGradientError, NonFiniteError
 from .history import History
@@ -82,6 +82,8 @@ class Solver:
         self._stamps: list[tuple[FlatBuffer, int]] = []
         self._arrays: dict[FlatBuffer, dict[str, Array]] = {}
         self._slots: dict[Param, _Slot] = {}
+        self._tree: Tree | None = None
+        self._tree_stamp = 0
         self._carried: dict[Param, dict[str, Array]] = {}
 
     def update(self, data: Array, grad: Array, state: RuleState, lr: float) -> None:
@@ -98,8 +100,11 @@ class Solver:
         NonFiniteError
             If clipping meets a gradient that is not finite; nothing has been changed.
         """
-        if not self._stamps or any(flat.stamp != stamp for flat, stamp in self._stamps):
-            self.attach()
+        tree = self.net.tree
+        if tree is not self._tree or (tree is not None and tree.stamp != self._tree_stamp):
+            self.attach()  # a layer has come or gone
+        elif any(flat.stamp != stamp for flat, stamp in self._stamps) or not self._stamps:
+            self.attach()  # a parameter has moved, or been frozen
         idle = 0
         for p in self._params:
             idle += p.fill_if_fresh()
@@ -146,12 +151,13 @@ class Solver:
         return fit(self, train, validation, epochs, batch_size, shuffle, seed, progress)
 
     def _clip(self, limit: float) -> None:
-        norm = math.sqrt(sum(float(s.grad.dot(s.grad)) for s in self._stretches))
+        # Per parameter: what lies between them in the flat buffer may be a rule's scratch.
+        norm = math.hypot(*(_norm(p.grad) for p in self._params))
         if not math.isfinite(norm):
             raise NonFiniteError(f"{type(self).__name__}.step: the gradients' global norm is {norm}")
         if norm > limit:
-            for stretch in self._stretches:
-                np.multiply(stretch.grad, limit / norm, stretch.grad)
+            for p in self._params:
+                np.multiply(p.grad, limit / norm, p.grad)
 
     def attach(self) -> None:
         """Look at the net's parameters anew; runs by itself whenever one was frozen, moved or replaced."""
@@ -162,6 +168,8 @@ class Solver:
         if not self._params:
             raise ValueError(f"{type(self).__name__}: {self.net.where} has no trainable parameters")
         pack(params)
+        self._tree = self.net.tree
+        self._tree_stamp = 0 if self._tree is None else self._tree.stamp
         self._slots = {p: _Slot(p.flat, p.offset, p.offset + p.flat.padded(p)) for p in params if p.flat is not None}
         flats = dict.fromkeys(slot.flat for slot in self._slots.values())
         self._stamps = [(flat, flat.stamp) for flat in flats]
@@ -210,8 +218,16 @@ class Solver:
             "_stamps": [],
             "_arrays": {},
             "_slots": {},
+            "_tree": None,
         }
         return {**vars(self), **detached, "_carried": self._carry()}
+
+
+def _norm(grad: Array) -> float:
+    flat = grad.ravel()
+    with np.errstate(over="ignore"):
+        square = float(flat.dot(flat))
+    return math.sqrt(square) if math.isfinite(square) else float(np.linalg.norm(flat.astype(np.float64)))
 
 
 def _runs(params: list[Param], slots: dict[Param, _Slot]) -> list[list[Param]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from handbrew.data import Batches, Dataset
-from handbrew.nets import Sequential
+from handbrew.nets import Net, RunningLoss
 
 from .diagnosis import explain
 from .errors import NonFiniteError
@@ -32,7 +32,8 @@ def fit(
 ) -> History:
     """See ``Solver.fit``."""
     net = solver.net
-    if not (isinstance(net, Sequential) and net.takes_target):
+    loss_layer = net.loss if isinstance(net, Net) else None
+    if not isinstance(net, Net) or loss_layer is None:
         raise TypeError(f"fit: expected a Sequential that ends in a loss, got {net!r}")
     if epochs < 1:
         raise ValueError(f"fit: expected at least one epoch, got {epochs}")
@@ -45,7 +46,7 @@ def fit(
     with np.errstate(over="ignore", invalid="ignore"), progress_for(progress, epochs, len(batches)) as report:
         for epoch in range(1, epochs + 1):
             start = perf_counter()
-            total = samples = 0.0
+            running = RunningLoss(loss_layer)
             for batch, (X, y) in enumerate(batches, 1):
                 loss = net.forward(X, y)
                 if not isfinite(loss):
@@ -55,10 +56,10 @@ def fit(
                     )
                 net.backward()
                 solver.step()
-                total, samples = total + loss * len(y), samples + len(y)
+                running.add(loss, len(y))
                 report.advance(epoch, batch, loss)
             loss_, accuracy = (None, None) if held_out is None else net.evaluate(*held_out)
-            history.append(Epoch(epoch, total / samples, loss_, accuracy, solver.lr, perf_counter() - start))
+            history.append(Epoch(epoch, running.value, loss_, accuracy, solver.lr, perf_counter() - start))
             report.close_epoch(history[-1])
     return history
 

@@ -105,7 +105,7 @@ def test_layers_within_lists_and_dicts():
     made = Odd({"left": ReLU(), "right": [Affine(2), (Odd(3),)]})
     again = through_json(made, [Odd])
     assert repr(again) == repr(made)
-    assert [path for path, _ in again.walk()] == ["", "value.left"]
+    assert [path for path, _ in again.walk()] == ["", "value.left", "value.right.0", "value.right.1.0"]
 
 
 @pytest.mark.parametrize(

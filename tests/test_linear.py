@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handbrew.layers import Affine, DTypeError, ShapeError
+from handbrew.layers import Affine, DTypeError, Orthogonal, ShapeError
 
 
 def affine_by_loops(x, W, b):
@@ -114,3 +114,33 @@ def test_no_input_gradient_where_none_is_wanted():
     assert not layer.W.fresh
     y = layer.forward(np.ones((2, 5, 4), np.float32))
     assert layer.backward(y) is None
+
+
+def test_a_subclass_is_applied_once_to_sequences():
+    class Twice(Affine):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+        def backward(self, dy):
+            return super().backward(2 * dy)
+
+    x = np.random.default_rng(0).normal(size=(2, 5, 4)).astype(np.float32)
+    twice, once = Twice(3), Affine(3)
+    y = once.forward(x)
+    np.testing.assert_array_equal(twice.forward(x), 2 * y)
+    np.testing.assert_allclose(twice.backward(y), 2 * once.backward(y), rtol=1e-6)
+    np.testing.assert_allclose(twice.W.grad, 2 * once.W.grad, rtol=1e-6)
+
+
+@pytest.mark.parametrize("out", [2, 4, 9])
+def test_an_initialiser_may_return_any_memory_order(out):
+    layer = Affine(out, weight_init=Orthogonal())
+    layer.backward(layer.forward(np.ones((2, 4), np.float32)))
+    assert layer.W.data.flags.c_contiguous
+    assert layer.W.grad.shape == (4, out)
+
+
+def test_a_float64_gradient_from_outside_is_cast():
+    layer = Affine(3)
+    layer.forward(np.ones((2, 4), np.float32))
+    assert layer.backward(np.ones((2, 3))).dtype == np.float32

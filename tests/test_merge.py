@@ -54,3 +54,11 @@ def test_inputs_that_do_not_fit(layer, shapes, message):
 def test_the_sample_axis_is_not_for_concatenation():
     with pytest.raises(ShapeError, match="axis 0 is the sample"):
         Concat(0)
+
+
+@pytest.mark.parametrize("other", [(1, 3, 4), (2, 1, 4), (2, 3, 1)])
+def test_add_never_broadcasts(other):
+    layer = Add()
+    layer.forward(A, B)
+    with pytest.raises(ShapeError, match="Add: expected inputs of one shape"):
+        layer.forward(A, np.ones(other, np.float32))

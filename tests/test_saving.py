@@ -20,6 +20,7 @@ from handbrew.layers import (
     Branches,
     Constant,
     Layer,
+    Loss,
     NotBuiltError,
     Param,
     ReLU,
@@ -760,3 +761,50 @@ def places_of(value):
         for key in list(value) if isinstance(value, dict) else range(len(value)):
             yield value, key
             yield from places_of(value[key])
+
+
+class Blk(Layer):
+    """A container without ``build``, that changes the shape."""
+
+    def __init__(self, width):
+        self.width = width
+        self.inner = Affine(width)
+
+    def forward(self, x):
+        return self.inner.forward(x)
+
+    def backward(self, dy):
+        return self.inner.backward(dy)
+
+
+class Scaled(Loss):
+    """A loss with a parameter."""
+
+    def build(self, in_shape):
+        self.gain = self.param("gain", (1,), Constant(2.0))
+        return ()
+
+    def forward(self, scores, target, weight=None):
+        d = self.cache.d = scores * self.gain.data - self.check_pair(scores, target)
+        self.cache.scores = scores
+        return self.reduce(d * d, weight)
+
+    def backward(self, dloss=1.0):
+        slope = 2 * self.cache.d * self.scale(dloss)
+        self.gain.add_grad(np.sum(slope * self.cache.scores, keepdims=True).reshape(1))
+        return slope * self.gain.data
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_parts_that_do_not_say_their_shapes_are_loaded_too(tmp_path, suffix):
+    X, T = np.ones((2, 4), np.float32), np.zeros((2, 3), np.float32)
+    net = Sequential(Blk(7), Affine(3), Scaled())
+    net.forward(X, T)
+    net.params["scaled1.gain"].data = [5.0]
+    path = tmp_path / f"net{suffix}"
+    net.save(path)
+    again = load_net(path, custom=[Blk, Scaled])
+    assert again.forward(X, T) == net.forward(X, T)
+    fresh = Sequential(Blk(7), Affine(3), Scaled())
+    fresh.load(path)
+    assert fresh.forward(X, T) == net.forward(X, T)

@@ -740,3 +740,56 @@ def test_replacing_ends_a_pending_backward():
 def test_softmax_before_a_loss_that_applies_it_itself():
     with pytest.warns(UserWarning, match="SoftmaxCrossEntropy applies softmax itself"):
         Sequential(Affine(3), Softmax(), SoftmaxCrossEntropy())
+
+
+def test_replace_keeps_what_a_container_made_in_build():
+    class Block(Layer):
+        def build(self, in_shape):
+            self.fc = Affine(in_shape[-1])
+            return self.fc.build(in_shape)
+
+        def forward(self, x):
+            return self.fc.forward(x)
+
+    net = Sequential(Block(), Affine(3).named("fc"))
+    net.forward(np.ones((2, 4), np.float32))
+    W = net.layers[0].fc.W
+    net.replace("fc", Affine(5))
+    assert net.layers[0].fc.W is W
+    assert net.forward(np.ones((2, 4), np.float32)).shape == (2, 5)
+
+
+def test_replace_before_a_nested_head_without_arrays():
+    net = Sequential(Affine(5).named("fc"), Sequential(ReLU(), SoftmaxCrossEntropy()))
+    X, y = np.ones((2, 4), np.float32), np.array([0, 1])
+    net.forward(X, y)
+    net.replace("fc", Affine(3))
+    assert net.predict(X).shape == (2, 3)
+
+
+def test_layers_are_changed_by_replace_only():
+    net = Sequential(Affine(5), ReLU())
+    with pytest.raises(AttributeError):
+        net.layers = net.layers[:1]
+
+
+def test_a_users_container_may_leave_building_to_its_children():
+    class Widen(Layer):
+        def forward(self, x):
+            return np.concatenate([x, x], axis=1)
+
+    class Chain(Layer):
+        build_first = False
+
+        def __init__(self):
+            self.parts = [Widen(), Affine(3)]
+
+        def forward(self, x):
+            for part in self.parts:
+                x = part.forward(x)
+            return x
+
+    chain = Chain()
+    assert chain.forward(np.ones((2, 4), np.float32)).shape == (2, 3)
+    assert chain.out_shape == (3,)
+    assert chain.parts[1].W.shape == (8, 3)

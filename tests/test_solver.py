@@ -273,3 +273,83 @@ def test_clipping_meets_an_infinite_gradient():
 def test_a_solver_needs_a_net():
     with pytest.raises(TypeError, match=r"SGD: expected a net, got 0\.1"):
         SGD(0.1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda block: setattr(block, "body", Affine(4)),
+        lambda block: setattr(block, "shortcut", Affine(4)),
+        lambda block: setattr(block, "body", Sequential(ReLU(), Affine(4))),
+    ],
+)
+@pytest.mark.parametrize("body", [Affine(4), ReLU()])
+def test_whatever_comes_into_a_container_is_trained(change, body):
+    net = Sequential(Residual(copy.deepcopy(body)), Affine(3), SoftmaxCrossEntropy())
+    solver = SGD(net, lr=0.1)
+    train(net, solver, 2)
+    change(net.layers[0])
+    net.forward(X, Y)
+    before = net.state()
+    net.backward()
+    solver.step()
+    after = net.state()
+    assert any(name.startswith("residual1") for name in after)
+    for name in after:
+        assert not np.array_equal(before[name], after[name]), name
+
+
+def test_layers_in_a_list_that_is_replaced_are_trained():
+    class Block(Layer):
+        def __init__(self):
+            self.parts = [Affine(4)]
+
+        def forward(self, x):
+            for part in self.parts:
+                x = part.forward(x)
+            return x
+
+        def backward(self, dy):
+            for part in reversed(self.parts):
+                dy = part.backward(dy)
+            return dy
+
+    net = Sequential(Block(), Affine(3), SoftmaxCrossEntropy())
+    solver = SGD(net, lr=0.1)
+    train(net, solver, 2)
+    net.layers[0].parts = (Affine(4), Affine(4))
+    net.forward(X, Y)
+    before = net.state()
+    net.backward()
+    solver.step()
+    for name, array in net.state().items():
+        assert not np.array_equal(before[name], array), name
+
+
+def test_scratch_between_the_parameters_does_not_count_in_the_norm():
+    class Scribble(Solver):
+        def update(self, data, grad, state, lr):
+            data -= lr * grad
+            grad += 1
+
+    net = Sequential(Affine(3), SoftmaxCrossEntropy())
+    solver, plain = Scribble(net, 0.1, clip_norm=0.5), Sequential(Affine(3), SoftmaxCrossEntropy())
+    train(net, solver, 20)
+    train(plain, SGD(plain, 0.1, clip_norm=0.5), 20)
+    np.testing.assert_allclose(net.params["affine1.W"].data, plain.params["affine1.W"].data, rtol=1e-6)
+
+
+def test_clipping_survives_gradients_whose_squares_overflow():
+    net = Sequential(Affine(3), SoftmaxCrossEntropy())
+    net.build((4,))
+    W = net.params["affine1.W"]
+    before = W.data.copy()
+    W.grad += np.float32(1e25)
+    SGD(net, lr=1.0, clip_norm=1.0).step()
+    np.testing.assert_allclose(before - W.data, 1 / np.sqrt(12), rtol=1e-5)
+
+
+def test_clearing_gradients_before_the_first_forward():
+    net = make_net()
+    net.zero_grad()
+    train(net, SGD(net, lr=0.1), 1)

@@ -143,3 +143,12 @@ def test_progress_without_a_terminal_is_a_line_an_epoch(capfd):
     assert "accuracy" in lines[1]
     solver.fit(Dataset(data.X, data.y), epochs=1, progress=False)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("options", [{"reduction": "sum"}, {"ignore_index": 0}, {"class_weight": [1.0, 5.0, 0.2]}])
+def test_the_training_loss_is_the_one_that_evaluate_reports(options):
+    data = blobs(90)
+    net = Sequential(Affine(3), SoftmaxCrossEntropy(**options))
+    history = SGD(net, lr=0.0).fit(data, data, epochs=1, batch_size=20, progress=False)
+    assert history[0].loss == pytest.approx(history[0].validation_loss, rel=1e-6)
+    assert history[0].loss == pytest.approx(net.evaluate(data).loss, rel=1e-6)

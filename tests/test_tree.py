@@ -1,5 +1,8 @@
 """Children, paths, names, random numbers by path."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -162,3 +165,89 @@ def test_a_child_that_is_replaced_later_takes_the_place_and_its_seed():
     net.forward(np.ones((2, 4), np.float32))
     assert net.layers[0].body.where == "Sequential > residual1 (Residual) > body (Affine)"
     np.testing.assert_array_equal(net.layers[0].body.W.data, expected)
+
+
+class Stack(Layer):
+    """Makes its children in ``build``."""
+
+    def build(self, in_shape):
+        self.parts = [Affine(4), Affine(4)]
+        for part in self.parts:
+            in_shape = part.build(in_shape)
+        return in_shape
+
+    def forward(self, x):
+        for part in self.parts:
+            x = part.forward(x)
+        return x
+
+    def backward(self, dy):
+        for part in reversed(self.parts):
+            dy = part.backward(dy)
+        return dy
+
+
+def test_children_made_in_build_have_their_place_and_the_nets_seed():
+    def weights(seed):
+        net = Sequential(Stack(), seed=seed)
+        net.build((4,))
+        return [part.W.data for part in net.layers[0].parts], net.layers[0].parts[1].where
+
+    (one, two), where = weights(0)
+    assert where == "Sequential > stack1 (Stack) > parts.1 (Affine)"
+    assert not np.array_equal(one, two)
+    assert not np.array_equal(one, weights(5)[0][0])
+
+
+def test_nested_lists_hold_children_too():
+    block = Block()
+    block.grid = [[Affine(4)], {"a": (Affine(4),)}]
+    assert list(block.children)[-2:] == ["grid.0.0", "grid.1.a.0"]
+
+
+def test_one_object_is_refused_in_a_tree_in_use():
+    net = Sequential(Residual(Affine(4)), Affine(4))
+    net.forward(np.ones((2, 4), np.float32))
+    block = net.layers[0]
+    with pytest.raises(LayerReuseError):
+        block.shortcut = block.body
+    assert block.shortcut is None
+    with pytest.raises(LayerReuseError):
+        block.shortcut = net.layers[1]
+
+
+def test_a_newcomer_takes_on_dtype_and_mode():
+    net = Sequential(Residual(Affine(4)), Noise()).astype(np.float64)
+    net.forward(np.ones((2, 4)))
+    net.eval()
+    net.layers[0].body = Affine(4)
+    assert not net.layers[0].body.training
+    assert net.predict(np.ones((2, 4))).dtype == np.float64
+    net.train()
+    net.layers[0].shortcut = Affine(4)
+    assert net.layers[0].shortcut.training
+    net.layers[0].eval()  # frozen on purpose
+    net.replace("noise1", Noise())
+    assert not net.layers[0].training
+
+
+def test_copies_of_a_used_layer_draw_different_numbers():
+    x = np.zeros((3, 4), np.float32)
+    noise = Noise()
+    noise.forward(x)
+    one, two = copy.deepcopy(noise), copy.deepcopy(noise)
+    Sequential(one, two).forward(x)
+    assert not np.array_equal(one.cache.noise, two.cache.noise)
+
+
+def test_a_copy_of_one_layer_does_not_take_the_net_along():
+    net = Sequential(Affine(4), Affine(400))
+    net.forward(np.ones((2, 4), np.float32))
+    assert len(pickle.dumps(net.layers[0])) < 2000
+
+
+def test_a_parameter_is_not_replaced_by_an_array():
+    layer = Affine(4)
+    layer.build(4)
+    with pytest.raises(TypeError, match=r"Affine: W is a Param; set layer\.W\.data"):
+        layer.W = np.zeros((4, 4))
