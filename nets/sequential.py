@@ -57,6 +57,7 @@ class Sequential(Net):
     """
 
     build_first = False
+    _backward_plan: BackwardPlan | None
 
     def __init__(self, *layers: Layer, seed: int | None = None) -> None:
         if seed is not None and (not isinstance(seed, (int, np.integer)) or seed < 0):
@@ -80,7 +81,7 @@ class Sequential(Net):
         head = layers[-1] if layers[-1].takes_target else None
         self._layers = tuple(layers)
         self._chain = _Chain(self.layers[:-1] if head is not None else self.layers, head)
-        self._backward_plan: BackwardPlan | None = None
+        vars(self)["_backward_plan"] = None
         self.takes_target = head is not None
         self.input_grad = not self.takes_target
         refuse_reuse(self)
@@ -215,7 +216,8 @@ class Sequential(Net):
 
     def _plan(self, body: tuple[Layer, ...]) -> BackwardPlan:
         if self._backward_plan is None or not self._backward_plan.holds(self.tree):
-            self._backward_plan = plan_backward(body, self.tree)
+            # Past __setattr__, which would take the layers in it for newcomers.
+            vars(self)["_backward_plan"] = plan_backward(body, self.tree)
         return self._backward_plan
 
     def replace(self, name: str, layer: Layer) -> None:

@@ -353,3 +353,16 @@ def test_clearing_gradients_before_the_first_forward():
     net = make_net()
     net.zero_grad()
     train(net, SGD(net, lr=0.1), 1)
+
+
+def test_a_step_looks_at_the_net_once_and_not_at_every_step(monkeypatch):
+    attached = []
+    attach = SGD.attach
+    monkeypatch.setattr(SGD, "attach", lambda self: (attached.append(1), attach(self)))
+    net = make_net()
+    solver = SGD(net, lr=0.1)
+    train(net, solver, 5)
+    assert len(attached) == 1
+    net.params["affine1.b"].trainable = False
+    train(net, solver, 5)
+    assert len(attached) == 2
