@@ -16,6 +16,7 @@ from .elementwise import Abs, Clip, Exp, Log, Power, Threshold
 from .embedding_losses import Contrastive, Triplet
 from .errors import CacheError, DTypeError, LabelError, LayerReuseError, NotBuiltError, ShapeError, StateError
 from .flat import FlatBuffer, aligned_zeros, pack
+from .given import build_from
 from .hinge_losses import MulticlassHinge, OneVsRestHinge
 from .inference import inference
 from .initializers import (
@@ -42,7 +43,6 @@ from .shape import Flatten, Reshape
 from .sigmoids import GELU, Sigmoid, SiLU, Softplus, Tanh
 from .softmax import LogSoftmax, Softmax
 from .softmax_loss import Infogain, SoftmaxCrossEntropy
-from .store import build_from
 from .tree import Tree, refuse_reuse
 
 __all__ = [

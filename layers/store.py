@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from .errors import DTypeError, NotBuiltError, ShapeError, StateError
 from .initializers import Initializer, Zeros
 from .param import Array, Buffer, Param
 from .tree import INITIAL_VALUES, Node, join
+
+if TYPE_CHECKING:
+    from .given import Given
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -27,7 +30,7 @@ class Store(Node):
     """A node with parameters (learned) and buffers (kept, not learned)."""
 
     _shared: _Shared
-    _given: _Given | None = None  # initial values from a file instead of an initialiser
+    _given: Given | None = None  # initial values from a file instead of an initialiser
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls, *args, **kwargs)
@@ -210,58 +213,12 @@ class Store(Node):
             for path in mine
             if path in arrays and np.asarray(arrays[path]).dtype.kind not in "biuf"
         ]
-        _refuse(self.where, wrong)
+        refuse_misfits(self.where, wrong)
         for path, array in mine.items():
             array.data = arrays[path]
 
 
-class _Given:
-    """Arrays for one layer's ``build``; what does not fit is noted, and an array that is there goes in its place."""
-
-    def __init__(self, arrays: dict[str, Array], prefix: str, misfits: list[str]) -> None:
-        self.arrays, self.prefix, self.misfits = arrays, prefix, misfits
-
-    def take(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        path = join(self.prefix, name)
-        given = self.arrays.get(path)
-        if given is None:
-            self.misfits.append(f"missing: {path} {shape}")
-            return np.zeros(0, dtype)
-        if given.shape != shape:
-            self.misfits.append(f"{path}: expected shape {shape}, got {given.shape}")
-        return np.array(given, dtype, order="C")
-
-
-def build_from(
-    layer: Any, in_shape: Any, arrays: dict[str, Array], shapes: dict[str, tuple[Any, Any]] | None = None
-) -> None:
-    """Build ``layer`` with these arrays by path as the initial values, so that no size is taken on trust.
-
-    ``shapes`` has the input's and the output's shape, by path, of parts that do not say them by ``build``.
-
-    Raises
-    ------
-    StateError
-        If arrays are missing, unknown, or of another shape than the layer makes of ``in_shape``; it lists
-        them all, and the layer is of no use then.
-    """
-    parts, misfits, shapes = dict(layer.walk()), list[str](), shapes or {}
-    try:
-        for path, part in parts.items():
-            part._given = _Given(arrays, path, misfits)
-            if path in shapes and part.builds_nothing:
-                part.set_shapes(*shapes[path])
-        layer.build(in_shape)
-        for path, part in parts.items():
-            if path in shapes:
-                part.build(shapes[path][0])
-    finally:
-        for part in parts.values():
-            part._given = None
-    known = {**layer.params, **layer.buffers}
-    _refuse(layer.where, misfits + [f"unknown: {path} {arrays[path].shape}" for path in arrays if path not in known])
-
-
-def _refuse(where: str, wrong: list[str]) -> None:
+def refuse_misfits(where: str, wrong: list[str]) -> None:
+    """Raise a ``StateError`` that lists what is wrong, if anything is."""
     if wrong:
         raise StateError(f"{where}: this is the state of another net\n  " + "\n  ".join(wrong))

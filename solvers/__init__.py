@@ -5,7 +5,18 @@ if __name__ == "solvers":
 
 from .errors import NoGradientError, NonFiniteError
 from .history import Epoch, History
+from .layout import Layout, RuleState, Stretch
 from .sgd import SGD
-from .solver import RuleState, Solver
+from .solver import Solver
 
-__all__ = ["SGD", "Epoch", "History", "NoGradientError", "NonFiniteError", "RuleState", "Solver"]
+__all__ = [
+    "SGD",
+    "Epoch",
+    "History",
+    "Layout",
+    "NoGradientError",
+    "NonFiniteError",
+    "RuleState",
+    "Solver",
+    "Stretch",
+]

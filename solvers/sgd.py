@@ -8,7 +8,8 @@ import numpy as np
 
 from handbrew.layers import Layer
 
-from .solver import RuleState, Solver
+from .layout import RuleState
+from .solver import Solver
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -3,44 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from handbrew.layers import FlatBuffer, Layer, Param, Tree, aligned_zeros, pack
+from handbrew.layers import Layer, Param
 
 from .errors import NoGradientError, NonFiniteError
 from .history import History
+from .layout import Layout, RuleState
 from .training import fit
 
 Array = np.ndarray[Any, np.dtype[Any]]
-STRETCH = 65_536  # elements: a rule's temporaries then stay in the cache
-
-
-class RuleState:
-    """The arrays that a rule keeps for one stretch of parameters, as attributes."""
-
-    def __init__(self, arrays: dict[str, Array]) -> None:
-        vars(self).update(arrays)
-
-    def __getattr__(self, name: str) -> Array:
-        raise AttributeError(f"the rule keeps no array {name!r}; name it in the class's state_arrays")
-
-
-class _Slot(NamedTuple):
-    """Where a parameter's state lies; kept apart, for the parameter itself may have moved on."""
-
-    flat: FlatBuffer
-    start: int
-    stop: int
-
-
-class _Stretch(NamedTuple):
-    data: Array
-    grad: Array
-    state: RuleState
-    lr_mult: float
-    decay: float
 
 
 class Solver:
@@ -76,14 +50,7 @@ class Solver:
                 raise ValueError(f"{type(self).__name__}: {name} must be a finite number of at least 0, got {value}")
         self.net, self.lr, self.weight_decay, self.clip_norm = net, lr, weight_decay, clip_norm
         self.steps = 0
-        self._params: list[Param] = []
-        self._frozen: list[Param] = []
-        self._stretches: list[_Stretch] = []
-        self._stamps: list[tuple[FlatBuffer, int]] = []
-        self._arrays: dict[FlatBuffer, dict[str, Array]] = {}
-        self._slots: dict[Param, _Slot] = {}
-        self._tree: Tree | None = None
-        self._tree_stamp = 0
+        self._layout: Layout | None = None
         self._carried: dict[Param, dict[str, Array]] = {}
 
     def update(self, data: Array, grad: Array, state: RuleState, lr: float) -> None:
@@ -100,29 +67,25 @@ class Solver:
         NonFiniteError
             If clipping meets a gradient that is not finite; nothing has been changed.
         """
-        tree = self.net.tree
-        if tree is not self._tree or (tree is not None and tree.stamp != self._tree_stamp):
-            self.attach()  # a layer has come or gone
-        elif any(flat.stamp != stamp for flat, stamp in self._stamps) or not self._stamps:
-            self.attach()  # a parameter has moved, or been frozen
+        layout = self._layout
+        if layout is None or not layout.holds(self.net):
+            layout = self.attach()
         idle = 0
-        for p in self._params:
+        for p in layout.trainable:
             idle += p.fill_if_fresh()
-        if idle == len(self._params):
+        if idle == len(layout.trainable):
             raise NoGradientError(
                 f"{type(self).__name__}.step: no gradient since the last step; call net.backward() first"
             )
         if self.clip_norm is not None:
-            self._clip(self.clip_norm)
+            self._clip(layout.trainable, self.clip_norm)
         self.steps += 1
         lr, weight_decay = self.lr, self.weight_decay
-        for data, grad, state, lr_mult, decay_mult in self._stretches:
+        for data, grad, state, lr_mult, decay_mult in layout.stretches:
             if weight_decay and decay_mult:
                 grad += weight_decay * decay_mult * data
             self.update(data, grad, state, lr * lr_mult)
-        for p in self._params:
-            p.fresh = True
-        for p in self._frozen:
+        for p in layout.params:
             p.fresh = True
 
     def fit(
@@ -150,77 +113,35 @@ class Solver:
         """
         return fit(self, train, validation, epochs, batch_size, shuffle, seed, progress)
 
-    def _clip(self, limit: float) -> None:
+    def attach(self) -> Layout:
+        """Look at the net's parameters anew; ``step`` does so by itself when one was frozen, moved or replaced.
+
+        Only a list of layers that was changed in place (``block.parts.append(…)``) goes unnoticed: assign it
+        anew, or call this.
+        """
+        carried = self._carry()
+        self._layout = Layout(self.net, self.state_arrays)
+        self._layout.load(carried)
+        self._carried = {}
+        if not self._layout.trainable:
+            raise ValueError(f"{type(self).__name__}: {self.net.where} has no trainable parameters")
+        return self._layout
+
+    def _clip(self, params: list[Param], limit: float) -> None:
         # Per parameter: what lies between them in the flat buffer may be a rule's scratch.
-        norm = math.hypot(*(_norm(p.grad) for p in self._params))
+        norm = math.hypot(*(_norm(p.grad) for p in params))
         if not math.isfinite(norm):
             raise NonFiniteError(f"{type(self).__name__}.step: the gradients' global norm is {norm}")
         if norm > limit:
-            for p in self._params:
+            for p in params:
                 np.multiply(p.grad, limit / norm, p.grad)
 
-    def attach(self) -> None:
-        """Look at the net's parameters anew; runs by itself whenever one was frozen, moved or replaced."""
-        carried = self._carry()
-        params = list(self.net.params.values())
-        self._params = [p for p in params if p.trainable]
-        self._frozen = [p for p in params if not p.trainable]
-        if not self._params:
-            raise ValueError(f"{type(self).__name__}: {self.net.where} has no trainable parameters")
-        pack(params)
-        self._tree = self.net.tree
-        self._tree_stamp = 0 if self._tree is None else self._tree.stamp
-        self._slots = {p: _Slot(p.flat, p.offset, p.offset + p.flat.padded(p)) for p in params if p.flat is not None}
-        flats = dict.fromkeys(slot.flat for slot in self._slots.values())
-        self._stamps = [(flat, flat.stamp) for flat in flats]
-        self._arrays = {flat: {n: aligned_zeros(flat.size, flat.dtype) for n in self.state_arrays} for flat in flats}
-        for p, arrays in carried.items():
-            if p in self._slots:
-                for name, values in arrays.items():
-                    self._state(p, name)[...] = values
-        self._carried = {}
-        self._stretches = [stretch for run in _runs(self._params, self._slots) for stretch in self._cut(run)]
-
-    def _state(self, p: Param, name: str) -> Array:
-        slot = self._slots[p]
-        return self._arrays[slot.flat][name][slot.start : slot.start + p.data.size].reshape(p.shape)
-
     def _carry(self) -> dict[Param, dict[str, Array]]:
-        """Return each parameter's state from wherever it lies; all zeros (never used) is left out."""
-        found = dict(self._carried)
-        for p in self._slots:
-            arrays = {name: self._state(p, name).copy() for name in self.state_arrays}
-            if any(values.any() for values in arrays.values()):
-                found[p] = arrays
-        return found
-
-    def _cut(self, run: list[Param]) -> list[_Stretch]:
-        """Cut a run of parameters that lie side by side into stretches that fit in the cache."""
-        first, (flat, start, _), stop = run[0], self._slots[run[0]], self._slots[run[-1]].stop
-        pieces = [slice(a, min(a + STRETCH, stop)) for a in range(start, stop, STRETCH)]
-        return [
-            _Stretch(
-                flat.data[piece],
-                flat.grad[piece],
-                RuleState({name: array[piece] for name, array in self._arrays[flat].items()}),
-                first.lr_mult,
-                first.decay_mult,
-            )
-            for piece in pieces
-        ]
+        return self._carried | (self._layout.export() if self._layout else {})
 
     def __getstate__(self) -> dict[str, Any]:
         # Views do not survive a copy: take each parameter's state along, and attach again.
-        detached: dict[str, Any] = {
-            "_params": [],
-            "_frozen": [],
-            "_stretches": [],
-            "_stamps": [],
-            "_arrays": {},
-            "_slots": {},
-            "_tree": None,
-        }
-        return {**vars(self), **detached, "_carried": self._carry()}
+        return {**vars(self), "_layout": None, "_carried": self._carry()}
 
 
 def _norm(grad: Array) -> float:
@@ -228,20 +149,3 @@ def _norm(grad: Array) -> float:
     with np.errstate(over="ignore"):
         square = float(flat.dot(flat))
     return math.sqrt(square) if math.isfinite(square) else float(np.linalg.norm(flat.astype(np.float64)))
-
-
-def _runs(params: list[Param], slots: dict[Param, _Slot]) -> list[list[Param]]:
-    """Group parameters that lie side by side and have the same multipliers."""
-    runs: list[list[Param]] = []
-    for p in sorted(params, key=lambda p: (id(slots[p].flat), slots[p].start)):
-        last = runs[-1][-1] if runs else None
-        if (
-            last is not None
-            and slots[last].flat is slots[p].flat
-            and slots[last].stop == slots[p].start
-            and (last.lr_mult, last.decay_mult) == (p.lr_mult, p.decay_mult)
-        ):
-            runs[-1].append(p)
-        else:
-            runs.append([p])
-    return runs

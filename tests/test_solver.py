@@ -119,7 +119,7 @@ def test_frozen_parameters_stay_and_go_on_with_their_old_momentum():
     solver = SGD(net, lr=0.1, momentum=0.9)
     train(net, solver, 3)
     W = net.params["affine1.W"]
-    velocity = solver._state(W, "velocity").copy()
+    velocity = solver._layout.state(W, "velocity").copy()
     assert velocity.any()
     W.trainable = False
     frozen = W.data.copy()
@@ -153,7 +153,7 @@ def test_astype_in_the_middle_carries_the_state_on():
     train(single, one, 3)
     train(double, two, 3)
     W = double.params["affine1.W"]
-    assert W.data.dtype == two._state(W, "velocity").dtype == np.float64
+    assert W.data.dtype == two._layout.state(W, "velocity").dtype == np.float64
     np.testing.assert_allclose(W.data, single.params["affine1.W"].data, rtol=1e-5, atol=1e-6)
 
 
@@ -161,11 +161,11 @@ def test_a_replaced_layer_is_trained_and_the_others_keep_their_momentum():
     net = Sequential(Affine(5), ReLU(), Affine(3).named("fc"), SoftmaxCrossEntropy())
     solver = SGD(net, lr=0.1, momentum=0.9)
     train(net, solver, 3)
-    velocity = solver._state(net.params["affine1.W"], "velocity").copy()
+    velocity = solver._layout.state(net.params["affine1.W"], "velocity").copy()
     net.replace("fc", Affine(3))
     before = net.params["fc.W"].data.copy()
     solver.attach()
-    np.testing.assert_array_equal(solver._state(net.params["affine1.W"], "velocity"), velocity)
+    np.testing.assert_array_equal(solver._layout.state(net.params["affine1.W"], "velocity"), velocity)
     train(net, solver, 1)
     assert not np.array_equal(net.params["fc.W"].data, before)
 
@@ -241,7 +241,7 @@ def test_a_rule_of_ones_own_is_fed_every_element_once_whatever_the_sizes():
     train(net, solver, 2)
     train(reference, SGD(reference, 0.1), 2)
     for p, q in zip(net.params.values(), reference.params.values(), strict=True):
-        np.testing.assert_array_equal(solver._state(p, "count"), 2)
+        np.testing.assert_array_equal(solver._layout.state(p, "count"), 2)
         np.testing.assert_array_equal(p.data, q.data)
 
 
