@@ -59,6 +59,4 @@ def build_from(
             part._given = None
     known = {**layer.params, **layer.buffers}
     misfits += [f"unknown: {path} {arrays[path].shape}" for path in arrays if path not in known]
-    refuse_misfits(
-        layer.where, misfits + [f"unknown: {path} {arrays[path].shape}" for path in arrays if path not in known]
-    )
+    refuse_misfits(layer.where, misfits)

@@ -215,10 +215,11 @@ class Sequential(Net):
         return dy if dy.dtype == self.dtype else dy.astype(self.dtype)
 
     def _plan(self, body: tuple[Layer, ...]) -> BackwardPlan:
-        if self._backward_plan is None or not self._backward_plan.holds(self.tree):
+        plan = self._backward_plan
+        if plan is None or not plan.holds(self.tree):
             # Past __setattr__, which would take the layers in it for newcomers.
-            vars(self)["_backward_plan"] = plan_backward(body, self.tree)
-        return self._backward_plan
+            plan = vars(self)["_backward_plan"] = plan_backward(body, self.tree)
+        return plan
 
     def replace(self, name: str, layer: Layer) -> None:
         """Put ``layer`` in the place, and under the name, of the one called ``name``.

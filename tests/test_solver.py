@@ -358,7 +358,7 @@ def test_clearing_gradients_before_the_first_forward():
 def test_a_step_looks_at_the_net_once_and_not_at_every_step(monkeypatch):
     attached = []
     attach = SGD.attach
-    monkeypatch.setattr(SGD, "attach", lambda self: (attached.append(1), attach(self)))
+    monkeypatch.setattr(SGD, "attach", lambda self: (attached.append(1), attach(self))[1])
     net = make_net()
     solver = SGD(net, lr=0.1)
     train(net, solver, 5)
