@@ -29,7 +29,11 @@ handbrew VERB --help tells more about each.
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code: 0, 1 for an error, 2 for wrong usage, 130 for Ctrl-C."""
     parser = make_parser()
-    args = parser.parse_args(argv)
+    args, left = parser.parse_known_args(argv)
+    if len(left) == 1 and not left[0].startswith("-") and getattr(args, "file", "") is None:
+        args.file = left.pop()  # argparse lets no optional operand come after an option
+    if left:
+        parser.error(f"unrecognized arguments: {' '.join(left)}")
     if args.version:
         from importlib.metadata import version  # 20 ms
 

@@ -109,6 +109,12 @@ def claim(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
+def abandon(folder: Path) -> None:
+    """Remove the folder of a run that came to nothing, if nothing is in it."""
+    if not any(folder.iterdir()):
+        folder.rmdir()
+
+
 def _is_run(folder: Path) -> bool:
     try:
         return "handbrew" in json.loads((folder / CONFIG).read_text("utf-8"))

@@ -22,9 +22,9 @@ class Scale:
 
     @classmethod
     def of(cls, X: Array) -> Self:
-        """The scale that gives each column mean 0 and variance 1; constant columns are left alone."""
+        """The scale that gives each column mean 0 and variance 1; constant columns become 0."""
         constant = X.max(axis=0) == X.min(axis=0)
-        mean = np.where(constant, 0, X.mean(axis=0, dtype=np.float64))
+        mean = np.where(constant, X[0], X.mean(axis=0, dtype=np.float64))
         deviation = np.where(constant, 1, X.std(axis=0, dtype=np.float64))
         return cls(tuple(mean.tolist()), tuple(deviation.tolist()))
 

@@ -13,12 +13,12 @@ from time import perf_counter
 
 from handbrew.data import Dataset
 from handbrew.nets import Sequential
-from handbrew.solvers import SGD, History, NonFiniteError
+from handbrew.solvers import SGD, History, NonFiniteError, duration
 
 from .inputs import read_parts
 from .mlp import add_net_arguments, fit_sizes, make_mlp
 from .outcome import Outcome, evaluate
-from .run_folder import CONFIG, CONFUSION, HISTORY, LOSS, NET, PREDICTED, Run, claim
+from .run_folder import CONFIG, CONFUSION, HISTORY, LOSS, NET, PREDICTED, Run, abandon, claim
 from .settings import Settings, add_training_arguments, settle
 from .task import Task
 
@@ -74,13 +74,17 @@ def run(args: argparse.Namespace) -> None:
         print("so many classes may be quantities: --regression learns them as such", flush=True)
 
     start = perf_counter()
-    history = fit(net, task, settings, train, held_out)
+    try:
+        history = fit(net, task, settings, train, held_out)
+    except BaseException:
+        abandon(args.out)
+        raise
     seconds = perf_counter() - start
     outcome = evaluate(net, task, held_out, held_out.name)
     results = {**outcome.figures, "seconds": round(seconds, 2)}
     history.save(args.out / HISTORY)
     Run(settings, task, (len(train), len(held_out)), results, net).save(args.out)
-    print(f"held out: {outcome}, after {seconds:.1f} s of training")
+    print(f"held out: {outcome}, after {duration(seconds)} of training")
     pictures = [] if args.no_plots else draw(args.out, train.name, history, outcome)
     print(f"in {args.out}: {', '.join([NET, CONFIG, HISTORY, *pictures])}")
     folder = shlex.quote(str(args.out))

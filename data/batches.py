@@ -53,7 +53,9 @@ class Batches:
             index(seed),
             drop_last,
         )
-        if self.batch_size < 1 or not len(self):
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
+        if not len(self):
             raise ValueError(
                 f"{len(self.data)} samples in batches of {batch_size}, drop_last={drop_last}, make no batch"
             )

@@ -68,7 +68,9 @@ class Dataset:
         """
         n, held = len(self), round(fraction * len(self))
         if not 0 < held < n:
-            raise ValueError(f"split({fraction}) of {n} samples leaves one side empty: between 0 and 1, please")
+            raise ValueError(
+                f"split({fraction}) of {n} samples leaves one side empty; take more samples, or another fraction"
+            )
         order = shuffled(n, seed)
         if self.y.dtype.kind == "i" and self.y.ndim == 1:
             order = order[self.y[order].argsort(kind="stable")]  # by class, shuffled within it

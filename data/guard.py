@@ -25,6 +25,10 @@ def decoding(path: Path) -> Iterator[None]:
         yield
     except (FileFormatError, MemoryError):
         raise
+    except UnicodeDecodeError as error:
+        raise FileFormatError(
+            f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"
+        ) from error
     except Exception as error:  # zipfile and zlib raise a dozen kinds, and document half of them
         raise FileFormatError(f"{path}: damaged, or not of its format ({type(error).__name__}: {error})") from error
 

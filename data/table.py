@@ -30,7 +30,7 @@ def read_csv(
     """A CSV file (comma, semicolon or tab; UTF-8; names of the columns in the first line) as a data set.
 
     - `target`: the column to learn; by default the one called label, target, class or y, else the last.
-    - `features`: the columns of `X`, float32 (N, F), in this order; by default all others.
+    - `features`: the columns of `X`, float64 (N, F), in this order; by default all others.
     - `classes`: by default the target column decides. Integers and words are labels, `y` int64 (N,), with the
       distinct ones, sorted, as the data set's `classes`; one number with a fraction makes `y` float32 (N, 1).
       `classes=()` asks for numbers; names, such as those of a training set, fix the labels.
@@ -41,8 +41,8 @@ def read_csv(
     return read_table(Path(path), target, features).dataset(classes)
 
 
-def read_features(path: str | PathLike[str], features: Sequence[str] | None = None) -> NDArray[np.float32]:
-    """Only `X`, float32 (N, F), of a CSV file with or without a column to learn. Raises as `read_csv` does.
+def read_features(path: str | PathLike[str], features: Sequence[str] | None = None) -> NDArray[np.float64]:
+    """Only `X`, float64 (N, F), of a CSV file with or without a column to learn. Raises as `read_csv` does.
 
     - `features`: the columns, in this order; by default all but one called label, target, class or y.
     """
@@ -55,7 +55,7 @@ class Table:
 
     path: Path
     features: tuple[str, ...]
-    X: NDArray[np.float32]
+    X: NDArray[np.float64]
     target: str | None
     cells: list[str]
     lines: list[int]  # where in the file each row begins
@@ -73,7 +73,7 @@ def read_table(
 ) -> Table:
     """Read a CSV file, without a target column if not `labelled`."""
     problems = Problems(path)
-    values, cells, lines = array("f"), list[str](), list[int]()
+    values, cells, lines = array("d"), list[str](), list[int]()
     with path.open(encoding="utf-8-sig", newline="") as file, decoding(path):
         rows = _rows(file, path)
         names = column_names(next(rows, (1, []))[1], path)
@@ -94,9 +94,9 @@ def read_table(
     problems.check()
     if not lines:
         raise FileFormatError(f"{path}: no rows after the line with the names of the columns")
-    X = np.frombuffer(values, np.float32).reshape(len(lines), len(at))
+    X = np.frombuffer(values, np.float64).reshape(len(lines), len(at))
     for i, j in np.argwhere(~np.isfinite(X)):
-        what = MISSING if np.isnan(X[i, j]) else "infinite, or too large for float32"
+        what = MISSING if np.isnan(X[i, j]) else "infinite"
         problems.add(lines[i], what, features[j])
     problems.check()
     return Table(path, features, X, target, cells, lines)

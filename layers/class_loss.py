@@ -92,7 +92,8 @@ class ClassLoss(Loss):
     def correct(self, scores: Array, target: Any) -> tuple[int, int]:
         """Count the positions whose largest score is the label's."""
         labels, counted = self.flat(scores, target)
-        hits = scores.argmax(axis=self.axis).ravel() == labels
+        largest = scores.max(axis=self.axis).ravel()
+        hits = (scores.argmax(axis=self.axis).ravel() == labels) & (largest == largest)  # nan is never right
         if counted is not None:
             hits = hits[counted]
         return int(hits.sum()), hits.size

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from .cache import Cache
-from .errors import ShapeError
+from .errors import NotBuiltError, ShapeError
 from .store import Store
 
 Shape = tuple[Any, ...]
@@ -90,6 +90,11 @@ class Layer(Store):
         ShapeError
             If the shape does not fit, or the layer is already built for another one.
         """
+        if self._leaves_building_to_children():
+            raise NotBuiltError(
+                f"{self.where}: holds layers but defines no build(in_shape); define it, or run forward once, "
+                f"where they build themselves"
+            )
         return in_shape[0] if in_shape and isinstance(in_shape[0], tuple) else in_shape
 
     def flops(self) -> int:
@@ -104,6 +109,9 @@ class Layer(Store):
     def builds_nothing(self) -> bool:
         """Whether the class leaves ``build`` as it is: it makes no arrays, and the output's shape is not known."""
         return type(self).build is Layer.build
+
+    def _leaves_building_to_children(self) -> bool:
+        return self.builds_nothing and bool(self.children)
 
     def set_shapes(self, in_shape: Any, out_shape: Any) -> None:
         """Set the shapes of a layer that builds nothing."""
@@ -141,7 +149,7 @@ class Layer(Store):
             raise TypeError(f"{self.where}: expected an array, got a {type(arrays[0]).__name__}; pass np.array(…)")
         in_shape = self._in_shape_of(arrays)
         said = self.in_shape is not None or not self.builds_nothing
-        if self.in_shape is None and self.build_first:
+        if self.in_shape is None and self.build_first and not self._leaves_building_to_children():
             self.build(in_shape)
         output = type(self).forward(self, *inputs, **options)
         out_shape = self._out_shape_of(output)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ._numerics import column_sum
 from .errors import ShapeError
 from .initializers import He, Initializer, Zeros
@@ -32,8 +34,13 @@ class Affine(Layer):
         weight_init: Initializer = He(),
         bias_init: Initializer = Zeros(),
     ) -> None:
-        if out_features < 1:
-            raise ShapeError(f"Affine: expected at least one output feature, got {out_features}")
+        if not isinstance(out_features, (int, np.integer)) or out_features < 1:
+            raise ShapeError(f"Affine: out_features: expected an integer of at least 1, got {out_features!r:.40}")
+        if not isinstance(bias, (bool, np.bool_)):
+            raise TypeError(
+                f"Affine: bias is True or False, got {bias!r:.40}; only the number of outputs is given, "
+                f"that of inputs is found at the first forward"
+            )
         self.out_features, self.bias = out_features, bias
         self.weight_init, self.bias_init = weight_init, bias_init
 

@@ -130,6 +130,16 @@ class Store(Node):
         return self._collect("params")
 
     @property
+    def trainable(self) -> bool:
+        """Whether any parameter here or below is trained; setting it freezes or frees them all."""
+        return any(p.trainable for p in self.params.values())
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for p in self.params.values():
+            p.trainable = value
+
+    @property
     def buffers(self) -> dict[str, Buffer]:
         """Arrays that are state but not learned, by path, tied ones once."""
         return self._collect("buffers")

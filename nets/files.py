@@ -25,6 +25,8 @@ def write_atomically(path: str | PathLike[str]) -> Iterator[IO[bytes]]:
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         raise OSError(f"{path}: expected a file or nothing there, found a folder or a device")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"{path}: there is no folder {target.parent} to write into")
     part = target.with_name(f".{target.name}.{os.urandom(6).hex()}.part")
     file = part.open("xb")
     try:

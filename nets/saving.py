@@ -65,7 +65,9 @@ def read_weights(path: str | PathLike[str]) -> tuple[dict[str, Array], str | Non
     return arrays, metadata.get(KEY)
 
 
-def load_net(path: str | PathLike[str], custom: Iterable[type[Configurable]] = ()) -> Sequential:
+def load_net(
+    path: str | PathLike[str], custom: Iterable[type[Configurable]] | Mapping[str, type[Configurable]] = ()
+) -> Sequential:
     """Make the net that ``Net.save`` wrote, ready to predict or to train on.
 
     Classes are looked up by name among handbrew's own and those in ``custom`` (whose constructors get the
@@ -81,7 +83,7 @@ def load_net(path: str | PathLike[str], custom: Iterable[type[Configurable]] = (
     """
     from .sequential import Sequential
 
-    path, decoder = Path(path), Decoder(custom)
+    path, decoder = Path(path), Decoder(custom.values() if isinstance(custom, Mapping) else custom)
     arrays, text = read_weights(path)
     if text is None:
         raise FileFormatError(f"{path}: holds arrays but no architecture; make the net and call net.load(path)")

@@ -6,6 +6,7 @@ if __name__ == "solvers":
 from .errors import NoGradientError, NonFiniteError
 from .history import Epoch, History
 from .layout import Layout, RuleState, Stretch
+from .progress import duration
 from .sgd import SGD
 from .solver import Solver
 
@@ -19,4 +20,5 @@ __all__ = [
     "RuleState",
     "Solver",
     "Stretch",
+    "duration",
 ]

@@ -24,7 +24,10 @@ def explain(net: Layer, X: Array, y: Array) -> str:
         with inference(net), np.errstate(all="ignore"):
             if found := _first_layer(net, net.enter(X)):
                 return found
-    return "data, parameters and scores are finite, so the loss itself overflowed; lower the learning rate"
+    return (
+        "data, parameters and scores are finite, so the loss itself overflowed; "
+        "scale the data, or lower the learning rate"
+    )
 
 
 def _first_layer(net: Sequential, x: Array) -> str:

@@ -103,7 +103,12 @@ def describe(row: Epoch, epochs: int) -> str:
         text += f"  validation loss {row.validation_loss:.4f}"
     if row.validation_accuracy is not None:
         text += f"  accuracy {100 * row.validation_accuracy:.2f} %"
-    return f"{text}  {row.seconds:.1f} s"
+    return f"{text}  {duration(row.seconds)}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as text: milliseconds below a second."""
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"
 
 
 def _console() -> Any:

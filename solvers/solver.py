@@ -53,7 +53,7 @@ class Solver:
         self._layout: Layout | None = None
         self._carried: dict[Param, dict[str, Array]] = {}
 
-    def update(self, data: Array, grad: Array, state: RuleState, lr: float) -> None:
+    def update(self, data: Array, grad: Array, state: RuleState, lr: float) -> Any:
         """Move ``data``, in place, by one step of the rule."""
         raise NotImplementedError(f"{type(self).__name__} defines no update(self, data, grad, state, lr)")
 
@@ -84,7 +84,8 @@ class Solver:
         for data, grad, state, lr_mult, decay_mult in layout.stretches:
             if weight_decay and decay_mult:
                 grad += weight_decay * decay_mult * data
-            self.update(data, grad, state, lr * lr_mult)
+            if self.update(data, grad, state, lr * lr_mult) is not None:
+                raise TypeError(f"{type(self).__name__}.update returned something; it has to change data in place")
         for p in layout.params:
             p.fresh = True
 
@@ -102,7 +103,8 @@ class Solver:
         """Train for some epochs; return what each achieved.
 
         ``train`` and ``validation`` are ``(X, y)`` or a ``Dataset``; ``train`` may also be ``Batches``,
-        which bring their own batch size, order and position. ``validation`` is evaluated after each
+        which bring their own batch size, order and position. Called again, it shuffles as before: pass another
+        ``seed``, or the same ``Batches``, which go on with their next epoch. ``validation`` is evaluated after each
         epoch. Progress goes to stderr: a bar on a terminal, a line an epoch elsewhere.
 
         Raises

@@ -69,4 +69,6 @@ def _pair(data: Any, name: str) -> tuple[Any, Any]:
         return data.X, data.y
     if isinstance(data, (tuple, list)) and len(data) == 2:
         return data[0], data[1]
-    raise TypeError(f"fit: expected {name} to be (X, y), a Dataset or Batches, got {type(data).__name__}")
+    raise TypeError(
+        f"fit: expected {name} to be a pair, a Dataset or Batches, got {type(data).__name__}; pass fit((X, y))"
+    )

@@ -154,7 +154,7 @@ def test_wrong_arguments():
         Batches(data.X)
     with pytest.raises(ValueError, match="axis 0"):
         Batches(np.zeros((2, 1)), np.zeros(3))
-    with pytest.raises(ValueError, match="no batch"):
+    with pytest.raises(ValueError, match="batch_size: expected at least 1, got 0"):
         make(batch_size=0)
     with pytest.raises(ValueError, match="no batch"):
         make(n=0)

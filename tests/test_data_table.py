@@ -28,7 +28,7 @@ def refusal(path, read=read_csv, **options):
 def test_a_table(write):
     data = read_csv(write("a,label,b\n1,x,-2.5\n3e2,w, 4 \n"))
     assert data.X.tolist() == [[1, -2.5], [300, 4]]
-    assert data.X.dtype == np.float32
+    assert data.X.dtype == np.float64
     assert data.X.flags.writeable
     assert data.y.tolist() == [1, 0]
     assert (data.classes, data.features, data.name) == (("w", "x"), ("a", "b"), "some")
@@ -88,8 +88,8 @@ def test_missing_values(write, cell):
     [
         ("1,x,0", "line 3, column 'b': 'x' is not a number"),
         ('"1,5",2,0', "line 3, column 'a': '1,5' is not a number"),
-        ("1,inf,0", "line 3, column 'b': infinite, or too large for float32"),
-        ("1,-1e39,0", "line 3, column 'b': infinite, or too large for float32"),
+        ("1,inf,0", "line 3, column 'b': infinite"),
+        ("1,-1e309,0", "line 3, column 'b': infinite"),
         ("1,2", "line 3: 2 cells, but the first line names 3 columns"),
         ("1,2,0,", "line 3: 4 cells, but the first line names 3 columns"),
         ('1,2,"0', "line 3: unexpected end of data"),
@@ -123,8 +123,8 @@ def test_the_first_five_problems_in_one_error(write):
         (b"a,y\n", "no rows"),
         (b"1,2\n3,4\n", "add a line of names"),
         (b"a,a,y\n1,2,3\n", "two columns are called 'a'"),
-        (b"a,y\n1,\xff\n", "damaged.*utf-8"),
-        ("a,y\n1,2\n".encode("utf-16"), "damaged.*utf-8"),
+        (b"a,y\n1,\xff\n", "not UTF-8 text .*; save it as UTF-8"),
+        ("a,y\n1,2\n".encode("utf-16"), "not UTF-8 text .*; save it as UTF-8"),
         (b"a,y\n1," + b"x" * 200_000 + b"\n", "line 2: field larger than"),
         (b"PK\3\4\0\0", "."),
     ],
@@ -165,3 +165,8 @@ def test_features_alone(write):
 def test_a_missing_file_stays_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         read_csv(tmp_path / "nowhere.csv")
+
+
+def test_numbers_keep_the_digits_that_they_have(write):
+    data = read_csv(write("t,y\n1700000001,a\n1700000002,b\n16777217,a\n"))
+    assert data.X.ravel().tolist() == [1700000001, 1700000002, 16777217]

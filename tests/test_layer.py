@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from handbrew.layers import Affine, Layer, LayerReuseError, ReLU, ShapeError, Zeros, inference
+from handbrew.layers import Affine, Layer, LayerReuseError, NotBuiltError, ReLU, ShapeError, Zeros, inference
 from handbrew.nets import Sequential
 
 X = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
@@ -283,3 +283,18 @@ def test_keyword_input_on_the_first_call():
 def test_arguments_for_a_class_that_takes_none():
     with pytest.raises(TypeError, match="Swish takes no arguments: it defines no __init__"):
         Swish(0.5, color=3)
+
+
+def test_a_container_without_build_cannot_be_built_by_hand():
+    class Two(Layer):
+        def __init__(self):
+            self.a, self.b = Affine(2), Affine(2)
+
+        def forward(self, x):
+            return self.a.forward(x) + self.b.forward(x)
+
+    with pytest.raises(NotBuiltError, match=r"Two: holds layers but defines no build\(in_shape\); define it, or run"):
+        Two().build(4)
+    two = Two()
+    assert two.forward(X).shape == (5, 2)
+    assert two.build(4) == (2,)

@@ -78,7 +78,7 @@ def test_images_are_refused_at_build_too():
         Affine(3).forward(np.zeros((2, 1, 8, 8)))
     with pytest.raises(ShapeError, match="a single sample is"):
         Affine(3).forward(np.zeros(4))
-    with pytest.raises(ShapeError, match="at least one output feature, got 0"):
+    with pytest.raises(ShapeError, match="out_features: expected an integer of at least 1, got 0"):
         Affine(0)
 
 
@@ -144,3 +144,10 @@ def test_a_float64_gradient_from_outside_is_cast():
     layer = Affine(3)
     layer.forward(np.ones((2, 4), np.float32))
     assert layer.backward(np.ones((2, 3))).dtype == np.float32
+
+
+def test_the_input_size_is_not_an_argument():
+    with pytest.raises(TypeError, match="bias is True or False, got 4; only the number of outputs is given"):
+        Affine(3, 4)
+    with pytest.raises(ShapeError, match="expected an integer of at least 1, got '3'"):
+        Affine("3")

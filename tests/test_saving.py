@@ -808,3 +808,11 @@ def test_parts_that_do_not_say_their_shapes_are_loaded_too(tmp_path, suffix):
     fresh = Sequential(Blk(7), Affine(3), Scaled())
     fresh.load(path)
     assert fresh.forward(X, T) == net.forward(X, T)
+
+
+def test_custom_classes_by_name(tmp_path):
+    net = Sequential(Blk(3), Affine(3))
+    net.forward(X)
+    net.save(tmp_path / "net.npz")
+    again = load_net(tmp_path / "net.npz", custom={"Blk": Blk})
+    np.testing.assert_array_equal(again.predict(X), net.predict(X))

@@ -271,3 +271,8 @@ def test_users_own():
     loss.ignore_index = 1
     expected = sum(-((1 - p[n, y, i]) ** 2) * math.log(p[n, y, i]) for (n, i), y in np.ndenumerate(labels) if y != 1)
     assert loss.forward(p, labels) == pytest.approx(expected)
+
+
+def test_scores_that_are_not_numbers_are_never_right():
+    scores = np.array([[np.nan, np.nan, np.nan], [3.0, 1.0, 2.0], [1.0, np.nan, 0.0]])
+    assert SoftmaxCrossEntropy().correct(scores, np.array([0, 0, 1])) == (1, 3)

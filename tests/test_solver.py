@@ -366,3 +366,15 @@ def test_a_step_looks_at_the_net_once_and_not_at_every_step(monkeypatch):
     net.params["affine1.b"].trainable = False
     train(net, solver, 5)
     assert len(attached) == 2
+
+
+def test_a_rule_that_returns_something_is_told_to_work_in_place():
+    class Returns(Solver):
+        def update(self, data, grad, state, lr):
+            return data - lr * grad
+
+    net = make_net()
+    net.forward(X, Y)
+    net.backward()
+    with pytest.raises(TypeError, match=r"Returns\.update returned something; it has to change data in place"):
+        Returns(net, 0.1).step()

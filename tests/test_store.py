@@ -215,3 +215,16 @@ def test_build_from_lists_every_misfit():
     assert "body.W: expected shape (4, 4), got (4, 5)" in text
     assert "missing: body.b (4,)" in text
     assert "unknown: other (2,)" in text
+
+
+def test_freezing_a_layer_freezes_all_its_parameters():
+    block = Residual(Affine(3))
+    block.build(3)
+    assert block.trainable
+    block.trainable = False
+    assert not any(p.trainable for p in block.params.values())
+    assert not block.trainable
+    block.body.trainable = True
+    assert block.trainable
+    with pytest.raises(NotBuiltError):
+        Affine(3).trainable = False
