@@ -19,6 +19,7 @@ from ._check_specimen import (
     mode,
     outputs,
 )
+from .inference import inference
 
 
 def repeatability(bench: Bench) -> Iterator[str]:
@@ -74,6 +75,19 @@ def stale_cache(bench: Bench) -> Iterator[str]:
             yield f"in {mode(training)}, after a forward in {mode(not training)}, {wrong}; {fix}"
     if wrong := difference(Specimen(bench, bench.fresh()).run(other), bench.specimen().run(other)):
         yield f"after earlier forwards, unlike in a new layer, {wrong}; {fix}"
+
+
+def scratch_cache(bench: Bench) -> Iterator[str]:
+    """A prediction between forward and backward changes nothing: all that forward keeps is in the cache."""
+    if bench.count() < 2:
+        raise NotApplicableError("the inputs hold one sample")
+    specimen = bench.specimen()
+    result = specimen.forward()
+    specimen.layer.zero_grad()
+    with inference(specimen.layer):
+        specimen.layer.forward(*(x[::-1] for x in bench.other_inputs()))
+    if wrong := difference(bench.reference(), Pass(result, specimen.backward())):
+        yield f"a prediction between forward and backward changes {wrong}; keep what backward needs in self.cache"
 
 
 def tied_copies(bench: Bench) -> Iterator[str]:

@@ -24,6 +24,7 @@ Check = Callable[[Bench], Iterator[str]]
 CHECKS: tuple[Check, ...] = (
     passes.accumulation,
     passes.stale_cache,
+    passes.scratch_cache,
     passes.tied_copies,
     passes.evaluation,
     passes.frozen,

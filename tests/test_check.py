@@ -213,7 +213,7 @@ def test_a_wrong_call_is_no_verdict_on_the_layer(arguments, message):
 
 def test_a_single_sample():
     skipped = check_layer(Linear(), np.random.default_rng(0).normal(size=(1, 4))).skipped
-    assert skipped == dict.fromkeys(("stale cache", "single samples"), "the inputs hold one sample")
+    assert skipped == dict.fromkeys(("stale cache", "scratch cache", "single samples"), "the inputs hold one sample")
 
 
 def test_inputs_of_different_lengths():

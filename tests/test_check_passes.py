@@ -37,6 +37,24 @@ def test_a_stale_cache():
     catches("stale cache", "in evaluation, after a forward in training", InTrainingOnly(), (3,))
 
 
+def test_what_is_kept_on_the_layer_and_not_in_the_cache():
+    class OnTheLayer(Square):
+        def forward(self, x):
+            self.x = x
+            return x * x
+
+        def backward(self, dy):
+            return 2 * dy * self.x
+
+    catches(
+        "scratch cache",
+        "a prediction between forward and backward changes the gradient of x",
+        OnTheLayer(),
+        (3,),
+        alone=False,
+    )
+
+
 def test_a_stale_cache_of_another_batch_size():
     class OneMask(Square):
         """Remembers the samples' number of its first forward."""

@@ -267,3 +267,17 @@ def test_scaling_and_back():
     np.testing.assert_allclose(Z[:, [0, 2, 3]].std(axis=0), 1, rtol=1e-6)
     np.testing.assert_array_equal(Z[:, 1], 0)  # what is constant says nothing
     np.testing.assert_allclose(scale.undo(Z), X, atol=1e-5)
+
+
+def test_a_large_offset_hides_nothing(handbrew, tmp_path):
+    rows = [[1_700_000_000 + 2 * (i % 2), 2024, "ab"[i % 2]] for i in range(100)]
+    write_csv(tmp_path / "times.csv", ["time", "year", "label"], rows)
+    ran = handbrew("train", "--data", tmp_path / "times.csv", "--no-plots", "--epochs", 5)
+    assert ran.code == 0
+    assert config(tmp_path / "run")["results"]["accuracy"] == 1.0
+
+
+def test_a_run_that_comes_to_nothing_leaves_no_folder(handbrew, tmp_path):
+    ran = handbrew("train", "--no-plots", "--lr", 1e30, "--out", tmp_path / "failed")
+    assert ran.code == 1
+    assert not (tmp_path / "failed").exists()

@@ -149,6 +149,15 @@ def test_predict_reads_every_kind_of_file(handbrew, place, tmp_path, kind):
     np.testing.assert_allclose([float(answer[2]) for answer in answers], expected.max(axis=1), atol=0.01)
 
 
+def test_operands_and_options_in_any_order(handbrew, place, tmp_path):
+    out = tmp_path / "predictions.csv"
+    ran = handbrew("predict", place / "houses", "--out", out, place / "houses.csv")
+    assert ran.code == 0
+    assert out.read_text().splitlines()[0] == "sample,predicted"
+    with pytest.raises(SystemExit):
+        handbrew("predict", place / "houses", "--out", out, place / "houses.csv", "another.csv")
+
+
 def test_predict_writes_a_table(handbrew, place, tmp_path):
     out = tmp_path / "predictions.csv"
     for _ in range(2):  # its own file may be replaced
