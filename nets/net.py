@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from handbrew.data import Dataset
-from handbrew.layers import Layer, Loss, inference
+from handbrew.layers import Layer, Loss, ShapeError, inference
 
 from .evaluation import Evaluation, evaluate, pieces
 from .profile import Profile, profile
@@ -40,6 +40,25 @@ class Net(Layer):
         if dtype != self.dtype and (dtype.kind == "f" or dtype == np.uint8):
             x = x.astype(self.dtype)
         return x
+
+    def check_dloss(self, dy: Any) -> float:
+        """Return the gradient of a loss, which is one number."""
+        if np.ndim(dy):
+            raise ShapeError(
+                f"{self.where}: forward returned the loss, so its gradient is one number, got shape {np.shape(dy)}"
+            )
+        return float(dy)
+
+    def check_dy(self, dy: Any, shape: tuple[int, ...]) -> Array:
+        """Return the gradient of an output of ``shape``, in the parameters' dtype."""
+        if dy is None:
+            raise ShapeError(
+                f"{self.where}: forward returned an output of shape {shape}, not a loss; backward needs its gradient"
+            )
+        if np.shape(dy) != shape:
+            raise ShapeError(f"{self.where}: forward returned shape {shape}, but dy has shape {np.shape(dy)}")
+        dy = self.enter(dy)
+        return dy if dy.dtype == self.dtype else dy.astype(self.dtype)
 
     def predict(self, X: Any, batch_size: int | None = None) -> Array:
         """Return what the net says of ``X``, in evaluation mode: what ``loss.predict`` makes of the scores.

@@ -12,6 +12,7 @@ import numpy as np
 from handbrew.layers import Cache, Layer, LayerReuseError, Loss, ShapeError, Softmax, SoftmaxCrossEntropy, refuse_reuse
 
 from .errors import EmptyNetError, place_note
+from .naming import check_member, names_of
 from .net import Net
 from .plan import BackwardPlan, plan_backward
 
@@ -69,10 +70,10 @@ class Sequential(Net):
         if not layers:
             raise EmptyNetError("Sequential: a net needs at least one layer, like Sequential(Affine(10), ReLU())")
         for i, layer in enumerate(layers):
-            _check_layer(layer, i)
+            check_member(layer, i)
             if layer.takes_target and i < len(layers) - 1:
                 raise ShapeError(f"Sequential: {layer!r} ends in a loss, so it must be the last layer, not number {i}")
-        _names(layers)
+        names_of(layers)
         if isinstance(layers[-1], SoftmaxCrossEntropy) and isinstance(layers[-2:][0], Softmax):
             warnings.warn(
                 "Sequential: SoftmaxCrossEntropy applies softmax itself, so the Softmax before it is one too many",
@@ -94,7 +95,7 @@ class Sequential(Net):
     @property
     def children(self) -> dict[str, Layer]:  # type: ignore[override]
         """The layers by name."""
-        return dict(zip(_names(self.layers), self.layers, strict=True))
+        return dict(zip(names_of(self.layers), self.layers, strict=True))
 
     def config(self) -> dict[str, Any]:
         """The layers as they are now, and the seed; a subclass's own constructor's arguments."""
@@ -178,10 +179,10 @@ class Sequential(Net):
                 if isinstance(head, Sequential):
                     dy = head.backward(dy, input_grad=wanted or bool(upper) or lowest is not None)
                 else:
-                    dy = head.backward(1.0 if dy is None else self._check_dloss(dy))
+                    dy = head.backward(1.0 if dy is None else self.check_dloss(dy))
                     dy = dy[0] if isinstance(dy, tuple) else dy
             else:
-                dy = self._check_dy(dy, shape)
+                dy = self.check_dy(dy, shape)
             for layer in upper:
                 dy = layer.backward(dy)
             if lowest is not None:
@@ -196,23 +197,6 @@ class Sequential(Net):
             place_note(error, layer, dy)
             raise
         return dy if wanted else None
-
-    def _check_dloss(self, dy: Any) -> float:
-        if np.ndim(dy):
-            raise ShapeError(
-                f"{self.where}: forward returned the loss, so its gradient is one number, got shape {np.shape(dy)}"
-            )
-        return float(dy)
-
-    def _check_dy(self, dy: Any, shape: tuple[int, ...]) -> Array:
-        if dy is None:
-            raise ShapeError(
-                f"{self.where}: forward returned an output of shape {shape}, not a loss; backward needs its gradient"
-            )
-        if np.shape(dy) != shape:
-            raise ShapeError(f"{self.where}: forward returned shape {shape}, but dy has shape {np.shape(dy)}")
-        dy = self.enter(dy)
-        return dy if dy.dtype == self.dtype else dy.astype(self.dtype)
 
     def _plan(self, body: tuple[Layer, ...]) -> BackwardPlan:
         plan = self._backward_plan
@@ -237,7 +221,7 @@ class Sequential(Net):
         children = self.children
         if name not in children:
             raise KeyError(f"{self.where}: no layer is called {name!r}; there are {', '.join(children)}")
-        _check_layer(layer, list(children).index(name))
+        check_member(layer, list(children).index(name))
         if any(part is layer for part in self.layers if part is not children[name]):
             raise LayerReuseError(f"{self.where}: {layer!r} stands in this net already; tied() shares weights")
         trial, twin = copy.deepcopy((self, layer))
@@ -265,24 +249,3 @@ class Sequential(Net):
 
     def __getstate__(self) -> dict[str, Any]:
         return super().__getstate__() | {"_backward_plan": None}
-
-
-def _check_layer(layer: Any, place: int) -> None:
-    if not isinstance(layer, Layer):
-        hint = "; write it with parentheses" if isinstance(layer, type) else ""
-        if isinstance(layer, (list, tuple)):
-            hint = "; unpack them: Sequential(*layers)"
-        raise TypeError(f"Sequential: expected layers, got {layer!r} in place {place}{hint}")
-
-
-def _names(layers: Sequence[Layer]) -> tuple[str, ...]:
-    names: list[str] = []
-    counts: dict[str, int] = {}
-    for layer in layers:
-        kind = type(layer).__name__.lower()
-        counts[kind] = counts.get(kind, 0) + 1
-        names.append(layer._name or f"{kind}{counts[kind]}")
-    if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise ValueError(f"Sequential: two layers are called {', '.join(twice)}")
-    return tuple(names)
