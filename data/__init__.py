@@ -4,6 +4,7 @@ if __name__ == "data":
     raise ImportError("import it as handbrew.data: under its bare name every class would exist twice")
 
 from .batches import Batches
+from .cifar import read_cifar
 from .dataset import Dataset
 from .embedded import digits
 from .errors import FileFormatError
@@ -24,6 +25,7 @@ __all__ = [
     "digits",
     "load",
     "moons",
+    "read_cifar",
     "read_csv",
     "read_features",
     "read_idx",

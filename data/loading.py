@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .cifar import cifar_parts
 from .dataset import Dataset
 from .errors import FileFormatError
 from .idx import read_idx
@@ -18,6 +19,8 @@ Parts = tuple[Dataset, Dataset | None]
 _EXPECTED = """expected one of
   train-images-idx3-ubyte and train-labels-idx1-ubyte, with t10k-... or test-... for the test part, .gz or not
   train.npz or train.csv, with test.npz or test.csv for the test part
+  data_batch_1.bin to data_batch_5.bin, with test_batch.bin: CIFAR-10, the binary version
+  train.bin, with test.bin: CIFAR-100, the binary version
   a single .npz or .csv"""
 
 
@@ -25,8 +28,9 @@ def load(path: str | PathLike[str]) -> Parts:
     """`(train, test)` from a folder or an .npz or .csv file; `test` is None if there is no test part.
 
     A folder holds MNIST's four IDX files; or train.npz or train.csv, with or without test.npz or test.csv; or
-    a single .npz or .csv file. The first of these that is there is read. An .npz file may hold the test part
-    too, as x_test and y_test. The test part's labels and columns follow those of the training part.
+    the binary files of CIFAR-10 or CIFAR-100; or a single .npz or .csv file. The first of these that is there
+    is read. An .npz file may hold the test part too, as x_test and y_test. The test part's labels and columns
+    follow those of the training part.
 
     uint8 values are taken for pixels: X becomes float32 from 0 to 1. Such images of shape (N, H, W) become
     (N, 1, H, W), as convolutions expect; a net of `Affine` layers begins with a `Flatten`. All else stays as
@@ -60,6 +64,8 @@ def _folder(folder: Path) -> Parts:
         train_file, test_file = folder / f"train{suffix}", folder / f"test{suffix}"
         if train_file.is_file():
             return read(train_file, test_file if test_file.is_file() else None)
+    if parts := cifar_parts(folder):
+        return parts
     for suffix, read in _READERS.items():
         files = list(folder.glob(f"*{suffix}"))
         if len(files) == 1:

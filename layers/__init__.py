@@ -3,7 +3,8 @@
 if __name__ == "layers":
     raise ImportError("import it as handbrew.layers: under its bare name every class would exist twice")
 
-from ._numerics import column_sum
+from ._numerics import column_sum, matrix_product
+from .augmentation import Normalize, RandomCrop, RandomFlip
 from .cache import Cache
 from .check import check_layer
 from .check_report import CheckReport, LayerCheckError
@@ -11,12 +12,15 @@ from .class_loss import ClassLoss
 from .classification_losses import KLDivergence, NegativeLogLikelihood, SigmoidCrossEntropy
 from .configurable import Configurable
 from .containers import Branches, Residual
+from .convolution import Conv1D, Conv2D, ConvTranspose2D
+from .cropping import Crop
 from .dropout import Dropout
 from .elementwise import Abs, Clip, Exp, Log, Power, Threshold
 from .embedding_losses import Contrastive, Triplet
 from .errors import CacheError, DTypeError, LabelError, LayerReuseError, NotBuiltError, ShapeError, StateError
 from .flat import FlatBuffer, aligned_zeros, pack
 from .given import build_from
+from .global_pooling import GlobalAvgPool2D, GlobalMaxPool2D, SpatialPyramidPool
 from .hinge_losses import MulticlassHinge, OneVsRestHinge
 from .inference import inference
 from .initializers import (
@@ -35,15 +39,22 @@ from .initializers import (
 from .layer import Layer
 from .linear import Affine
 from .loss import Loss
-from .merge import Add, Concat
+from .merge import Add, Concat, Maximum, Multiply
+from .padding import Pad2D
 from .param import Buffer, Param
+from .pooling import AvgPool2D, MaxPool2D
 from .rectifiers import ELU, SELU, PReLU, ReLU
+from .reduction import Reduce
 from .regression_losses import EuclideanLoss, Huber, MeanAbsoluteError, MeanSquaredError
-from .shape import Flatten, Reshape
+from .shape import Flatten, Reshape, Transpose
 from .sigmoids import GELU, Sigmoid, SiLU, Softplus, Tanh
+from .slicing import Slice, Split
 from .softmax import LogSoftmax, Softmax
 from .softmax_loss import Infogain, SoftmaxCrossEntropy
+from .threads import elementwise, in_pieces, share, worker_threads
 from .tree import Tree, refuse_reuse
+from .unpooling import MaxUnpool2D
+from .upsampling import Tile, Upsample2D
 
 __all__ = [
     "ELU",
@@ -52,6 +63,7 @@ __all__ = [
     "Abs",
     "Add",
     "Affine",
+    "AvgPool2D",
     "Branches",
     "Buffer",
     "Cache",
@@ -65,12 +77,18 @@ __all__ = [
     "Configurable",
     "Constant",
     "Contrastive",
+    "Conv1D",
+    "Conv2D",
+    "ConvTranspose2D",
+    "Crop",
     "DTypeError",
     "Dropout",
     "EuclideanLoss",
     "Exp",
     "FlatBuffer",
     "Flatten",
+    "GlobalAvgPool2D",
+    "GlobalMaxPool2D",
     "Glorot",
     "He",
     "Huber",
@@ -85,39 +103,59 @@ __all__ = [
     "Log",
     "LogSoftmax",
     "Loss",
+    "MaxPool2D",
+    "MaxUnpool2D",
+    "Maximum",
     "MeanAbsoluteError",
     "MeanSquaredError",
     "MulticlassHinge",
+    "Multiply",
     "NegativeLogLikelihood",
     "Normal",
+    "Normalize",
     "NotBuiltError",
     "OneVsRestHinge",
     "Orthogonal",
     "PReLU",
+    "Pad2D",
     "Param",
     "Power",
+    "RandomCrop",
+    "RandomFlip",
     "ReLU",
+    "Reduce",
     "Reshape",
     "Residual",
     "ShapeError",
     "SiLU",
     "Sigmoid",
     "SigmoidCrossEntropy",
+    "Slice",
     "Softmax",
     "SoftmaxCrossEntropy",
     "Softplus",
+    "SpatialPyramidPool",
+    "Split",
     "StateError",
     "Tanh",
     "Threshold",
+    "Tile",
+    "Transpose",
     "Tree",
     "Triplet",
     "Uniform",
+    "Upsample2D",
     "Zeros",
     "aligned_zeros",
     "build_from",
     "check_layer",
     "column_sum",
+    "elementwise",
+    "in_pieces",
     "inference",
+    "matrix_product",
     "pack",
     "refuse_reuse",
+    "share",
+    "worker_threads",
 ]

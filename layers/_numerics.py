@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ._products import multiply
+from .threads import share, sharing
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -50,3 +53,32 @@ def row_sum(a: Array) -> Array:
 def row_max(a: Array) -> Array:
     """Maximum of each row of a matrix of at least one column."""
     return a.take(row_starts(*a.shape) + a.argmax(axis=1))
+
+
+SHARED = 4_000_000  # products of numbers in a matrix product that is worth sharing out
+PARTS = 8
+
+
+def matrix_product(a: Array, b: Array, out: Array | None = None) -> Array:
+    """``a @ b`` for matrices; inside ``worker_threads``, where BLAS has one thread, shared out to ours if large.
+
+    ``out`` is C-contiguous.
+    """
+    (m, k), n = a.shape, b.shape[1]
+    if m * k * n < SHARED or not sharing():
+        return np.dot(a, b, out)
+    if out is None:
+        out = np.empty((m, n), np.result_type(a, b))
+    whole = out
+    wide = n >= m  # cut the longer side of the result
+    size = -(-max(m, n) // PARTS)
+
+    def work(start: int) -> None:
+        part = slice(start, start + size)
+        if wide:
+            multiply(a, b[:, part], whole[:, part])
+        else:
+            multiply(a[part], b, whole[part])
+
+    share([lambda start=start: work(start) for start in range(0, max(m, n), size)])
+    return out

@@ -49,6 +49,9 @@ class Layer(Store):
         True for losses and for nets that end in one.
     backward_uses : tuple of str
         What ``backward`` reads of the arrays themselves: ``"input"``, ``"output"``, both or neither.
+    uses_threads : bool
+        Whether a net that holds the layer should run with ``worker_threads``: BLAS on one thread, and large
+        work shared out to Python's.
     build_first : bool
         Whether the first ``forward`` calls ``build``. False in a container whose children can do without:
         they build themselves, each from the real array that reaches it.

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ._numerics import matrix_product
 from .errors import ShapeError
 from .flat import FlatBuffer
 
@@ -96,10 +97,10 @@ class Param(Buffer):
     def add_grad_product(self, a: Array, b: Array) -> None:
         """``self.grad += a @ b`` for matrices ``a`` and ``b``, written in place when that is possible."""
         if self.fresh and a.dtype == b.dtype == self._grad.dtype:
-            np.dot(a, b, self._grad)
+            matrix_product(a, b, self._grad)
             self.fresh = False
         else:
-            self.add_grad(a.dot(b))
+            self.add_grad(matrix_product(a, b))
 
     def zero_grad(self) -> None:
         """Clear the gradient."""

@@ -14,6 +14,7 @@ from .errors import ShapeError
 from .initializers import Constant
 from .layer import Layer
 from .param import Array
+from .threads import elementwise
 
 
 class ReLU(Layer):
@@ -24,21 +25,29 @@ class ReLU(Layer):
     neural network acoustic models", 2013 (leaky ReLU).
     """
 
-    backward_uses = ()
+    backward_uses = ("input", "output")
 
     def __init__(self, negative_slope: float = 0.0) -> None:
         self.negative_slope = float(negative_slope)
 
     def forward(self, x: Array) -> Array:
-        self.cache.positive = x > 0
-        y = np.maximum(x, 0)
+        y = elementwise(self._rectified, x)
+        # The sign of y tells that of x, and the next layer keeps y anyway; only a negative slope turns it.
+        self.cache.positive = y if self.negative_slope >= 0 else x
+        return y
+
+    def backward(self, dy: Array) -> Array:
+        return elementwise(self._gradient, dy, self.cache.positive)
+
+    def _rectified(self, x: Array, out: Array | None) -> Array:
+        y = np.maximum(x, 0, out=out)
         if self.negative_slope:
             y += self.negative_slope * np.minimum(x, 0)
         return y
 
-    def backward(self, dy: Array) -> Array:
-        positive = self.cache.positive
-        dx = dy * positive
+    def _gradient(self, dy: Array, y: Array, out: Array | None) -> Array:
+        positive = y > 0
+        dx = np.multiply(dy, positive, out=out)
         if self.negative_slope:
             dx += self.negative_slope * (dy * ~positive)
         return dx

@@ -1,4 +1,4 @@
-"""Layers that change an array's shape and none of its elements."""
+"""Layers that give an array another shape, or its axes another order, and keep all elements."""
 
 from __future__ import annotations
 
@@ -90,3 +90,43 @@ class Reshape(_Reshaping):
                 f"got {self.shape} (both without the batch axis)"
             )
         return shape
+
+
+class Transpose(Layer):
+    """y = x with its axes in the given order, the batch's first;  dx = dy with its axes put back.
+
+    ``Transpose(2, 3, 1)`` makes images (N, C, H, W) to (N, H, W, C). y and dx are views.
+
+    Raises
+    ------
+    ShapeError
+        If the axes are not 1 to the number of a sample's axes, each once.
+    """
+
+    backward_uses = ()
+
+    def __init__(self, *axes: int) -> None:
+        if sorted(axes) != list(range(1, 1 + len(axes))) or not axes:
+            raise ShapeError(
+                f"Transpose: expected the sample's axes in their new order, each once, as in Transpose(2, 3, 1); "
+                f"the batch's axis 0 stays first; got {axes}"
+            )
+        self.axes = axes
+
+    def build(self, in_shape: Any) -> Any:
+        if len(in_shape) != len(self.axes):
+            raise ShapeError(
+                f"{self.where}: expected a sample of {len(self.axes)} axes, got {in_shape} without the batch axis"
+            )
+        return tuple(in_shape[axis - 1] for axis in self.axes)
+
+    def forward(self, x: Array) -> Array:
+        if x.ndim != 1 + len(self.axes):
+            self.build(x.shape[1:])
+        return x.transpose(0, *self.axes)
+
+    def backward(self, dy: Array) -> Array:
+        return dy.transpose(0, *(1 + self.axes.index(axis) for axis in range(1, dy.ndim)))
+
+    def flops(self) -> int:
+        return 0

@@ -18,6 +18,19 @@ class Tree:
 
     def __init__(self, top: Node) -> None:
         self.top, self.stamp = top, 0
+        self._uses_threads: bool | None = None
+
+    @property
+    def uses_threads(self) -> bool:
+        """Whether any layer wants ``worker_threads``."""
+        if self._uses_threads is None:
+            self._uses_threads = any(node.uses_threads for _, node in self.top.walk())
+        return self._uses_threads
+
+    def change(self) -> None:
+        """Take note that a layer has come or gone."""
+        self.stamp += 1
+        self._uses_threads = None
 
 
 class Node(Configurable):
@@ -28,6 +41,7 @@ class Node(Configurable):
     """
 
     seed: int | None = None
+    uses_threads: bool = False
     _name: str | None = None
     _seed: int | None = None  # seed and path that the random numbers come from; None: not placed yet
     _path: str = ""
@@ -88,7 +102,7 @@ class Node(Configurable):
         for _, node in nodes_in("", value):
             if node.tree is not tree:
                 self.welcome(node)
-        tree.stamp += 1
+        tree.change()
         self.place(self._seed or 0, self._path, self.where, tree)
 
     def welcome(self, newcomer: Node) -> None:

@@ -9,7 +9,17 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from handbrew.layers import Cache, Layer, LayerReuseError, Loss, ShapeError, Softmax, SoftmaxCrossEntropy, refuse_reuse
+from handbrew.layers import (
+    Cache,
+    Layer,
+    LayerReuseError,
+    Loss,
+    ShapeError,
+    Softmax,
+    SoftmaxCrossEntropy,
+    refuse_reuse,
+    worker_threads,
+)
 
 from .errors import EmptyNetError, place_note
 from .naming import check_member, names_of
@@ -134,6 +144,12 @@ class Sequential(Net):
 
     def forward(self, x: Array, target: Array | None = None, weight: Array | None = None) -> Any:
         """Return the output, or for a net that ends in a loss, with a target: the loss."""
+        if self.tree is not None and self.tree.uses_threads:
+            with worker_threads():
+                return self._forward(x, target, weight)
+        return self._forward(x, target, weight)
+
+    def _forward(self, x: Array, target: Array | None, weight: Array | None) -> Any:
         body, head = self._chain
         layer: Layer = self
         try:
@@ -168,6 +184,12 @@ class Sequential(Net):
         ``dy`` is the gradient of what ``forward`` returned: 1.0 if that was the loss. A net that ends
         in a loss stops at its lowest trainable layer; ``input_grad=True`` makes it go on to the input.
         """
+        if self.tree is not None and self.tree.uses_threads:
+            with worker_threads():
+                return self._backward(dy, input_grad)
+        return self._backward(dy, input_grad)
+
+    def _backward(self, dy: Any, input_grad: bool | None) -> Array | None:
         c, (body, head) = self.cache, self._chain
         shape = c.scores_shape  # before forward, this raises
         wanted = self.input_grad if input_grad is None else input_grad

@@ -14,6 +14,7 @@ MAY_IMPORT = {
 EXTRAS = {
     "matplotlib": {"solvers", "cli"},
     "rich": {"solvers", "cli"},
+    "threadpoolctl": {"layers"},
 }
 # Modules that import an extra at once, and are themselves imported at the moment they are needed.
 NEED_AN_EXTRA = {"handbrew.cli.plots": "matplotlib"}

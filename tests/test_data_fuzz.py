@@ -8,9 +8,10 @@ import zipfile
 import numpy as np
 import pytest
 
-from handbrew.data import FileFormatError, read_csv, read_idx, read_npz
+from handbrew.data import FileFormatError, read_cifar, read_csv, read_idx, read_npz
 
 IDX = b"\0\0\x0b\2" + struct.pack(">2I12h", 3, 4, *range(12))
+CIFAR = b"".join(bytes([label]) + bytes(3072) for label in range(8))
 CSV = b'a,b,"c",label\n1,2.5,-3e2,cat\n4,"5",6,dog\n7,8,9,"a ""b"""\n'
 
 
@@ -62,6 +63,7 @@ def damaged(content, rng):
         pytest.param(archive(np.savez), bytes, read_npz, id="npz"),
         pytest.param(archive(np.savez_compressed), bytes, read_npz, id="packed npz"),
         pytest.param(npy(), zipped, read_npz, id="npy, then zipped"),
+        pytest.param(CIFAR, bytes, read_cifar, id="cifar"),
         pytest.param(CSV, bytes, read_csv, id="csv"),
     ],
 )
@@ -79,7 +81,7 @@ def test_damage(tmp_path, content, pack, read):
     assert all(str(path) in message for message in messages)
 
 
-@pytest.mark.parametrize("read", [read_idx, read_npz, read_csv])
+@pytest.mark.parametrize("read", [read_cifar, read_idx, read_npz, read_csv])
 def test_noise(tmp_path, read):
     path, rng = tmp_path / "noise", np.random.default_rng(1)
     for size in range(60):

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from layouts import layouts, normal
 
 from handbrew.layers.errors import ShapeError
-from handbrew.layers.shape import Flatten, Reshape
+from handbrew.layers.shape import Flatten, Reshape, Transpose
 
 SHAPES = st.lists(st.integers(1, 4), min_size=2, max_size=5).map(tuple)
 
@@ -96,13 +97,45 @@ def test_sizes_may_change_from_batch_to_batch(layer):
     assert layer.backward(np.ones((3, 12))).shape == (3, 3, 2, 2)
 
 
-def test_they_compute_nothing():
-    layer = Flatten()
+@given(shape=st.lists(st.integers(0, 4), min_size=2, max_size=5), layout=layouts, data=st.data())
+def test_transpose(shape, layout, data):
+    axes = data.draw(st.permutations(range(1, len(shape))))
+    layer, x = Transpose(*axes), layout(normal(shape))
+    y = layer.forward(x)
+    assert y.shape == (len(x), *layer.out_shape) == (len(x), *(shape[axis] for axis in axes))
+    for at in np.ndindex(y.shape):
+        source = [at[0]] + [0] * len(axes)
+        for i, axis in zip(at[1:], axes, strict=True):
+            source[axis] = i
+        assert y[at] == x[tuple(source)]
+    dx = layer.backward(y)
+    np.testing.assert_array_equal(dx, x)
+    assert y.base is not None
+    assert np.shares_memory(y, dx) or not x.size
+
+
+@pytest.mark.parametrize("axes", [(), (0, 1), (2,), (1, 1), (1, 3), (-1, 1), ((2, 1),)])
+def test_transpose_refuses_what_is_no_order_of_a_sample_s_axes(axes):
+    with pytest.raises(ShapeError, match=r"Transpose: expected the sample's axes in their new order, each once"):
+        Transpose(*axes)
+
+
+def test_transpose_refuses_samples_of_other_axes():
+    layer = Transpose(2, 1)
+    layer.forward(numbered((2, 3, 4)))
+    for call in (Transpose(2, 1).forward, layer.forward):
+        with pytest.raises(ShapeError, match=r"Transpose: expected a sample of 2 axes, got \(3,\) without the batch"):
+            call(numbered((2, 3)))
+    assert layer.backward(layer.forward(numbered((3, 5, 1)))).shape == (3, 5, 1)
+
+
+@pytest.mark.parametrize("layer", [Flatten(), Transpose(2, 1)])
+def test_they_compute_nothing(layer):
     layer.build((3, 4))
     assert layer.flops() == 0
 
 
 def test_repr():
-    assert repr([Flatten(), Flatten(2, 3), Reshape(3, -1), Reshape()]) == (
-        "[Flatten(), Flatten(axis=2, end_axis=3), Reshape(3, -1), Reshape()]"
+    assert repr([Flatten(), Flatten(2, 3), Reshape(3, -1), Reshape(), Transpose(2, 1)]) == (
+        "[Flatten(), Flatten(axis=2, end_axis=3), Reshape(3, -1), Reshape(), Transpose(2, 1)]"
     )

@@ -1,0 +1,121 @@
+"""Convolution and its two gradients: which kernel computes them, for each shape.
+
+Images are samples last, (C, H, W, N); weights are (O, C / groups, kh, kw).
+
+| module | when | what it does |
+|---|---|---|
+| ``_depthwise`` | one input channel a group | shifted products, channel by channel |
+| ``_pointwise`` | 1x1, no padding | one matrix product |
+| ``_winograd`` | stride 1, 2 to 5 taps, many samples, and cheaper by the estimate below | tiles of 4 x 4 outputs |
+| ``_direct`` | everything else | matrix products of whole rows |
+
+Other groups are convolved one by one. ``benchmarks/convolutions.py`` measures each kernel where it could be used.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import _depthwise, _direct, _pointwise, _winograd
+from ._window import Window
+from .threads import worker_threads
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Pair = tuple[int, int]
+
+# Nanoseconds, measured on one core with AVX-512 (docs/benchmarks.md); only their ratios matter here.
+PRODUCT = 0.019  # a multiplication and an addition in a matrix product
+LAY_OUT = 0.17  # a number laid out in slabs
+TO_TILES, FROM_TILES = 0.66, 0.30  # a number of a transformed tile, on the way there and back
+FEWEST_SAMPLES = 16  # for tiles: what lies side by side in memory is one pixel of all samples
+
+
+def correlate(x: Array, W: Array, bias: Array | None, window: Window, shape: Pair, groups: int = 1) -> Array:
+    """Y (O, *shape, N): bias[o] + the sum over c, i, j of W[o, c, i, j] x[c, stride h + dilation i - start, …]."""
+    with worker_threads():
+        if groups > 1:
+            if W.shape[1] == 1:
+                return _depthwise.correlate(x, W, bias, window, shape)
+            biases = [None] * groups if bias is None else np.split(bias, groups)
+            parts = zip(np.split(x, groups), np.split(W, groups), biases, strict=True)
+            return np.concatenate([correlate(*part, window, shape) for part in parts])
+        if _is_pointwise(window, x.shape[1:3], shape):
+            return _pointwise.correlate(_every(x, window), W[:, :, 0, 0], bias)
+        if _tiles_pay(window, W.shape, shape, x.shape[-1]):
+            y = _winograd.correlate(x, W, bias, window.start, shape)[0]
+            assert y is not None  # it was asked for
+            return y
+        return _direct.correlate(x, W, bias, window, shape)
+
+
+def gradients(
+    g: Array, W: Array, window: Window, shape: Pair, groups: int = 1, *, x: Array | None = None, dx: bool = True
+) -> tuple[Array | None, Array | None]:
+    """The gradients of the sum of g y: dx (C, *shape, N), if it is wanted, and dW, if x is given."""
+    with worker_threads():
+        if groups > 1:
+            return _grouped_gradients(g, W, window, shape, groups, x, dx)
+        if _is_pointwise(window, shape, g.shape[1:3]):
+            return (
+                _spread(_pointwise.correlate(g, W[:, :, 0, 0].T), window, shape) if dx else None,
+                None if x is None else _pointwise.weight_gradient(_every(x, window), g)[:, :, None, None],
+            )
+        turned, back = W.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1], window.turned()
+        if _tiles_pay(back, turned.shape, shape, g.shape[-1]):
+            of_x, of_turned = _winograd.correlate(g, turned, None, back.start, shape, x, dx)
+            return of_x, None if of_turned is None else of_turned.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
+        of_x = None
+        if dx and window.stride == (1, 1):
+            of_x = _direct.correlate(g, turned, None, back, shape)
+        elif dx:
+            of_x = _direct.scatter(g, W, window, shape)
+        return of_x, None if x is None else _direct.weight_gradient(x, g, window)
+
+
+def _grouped_gradients(
+    g: Array, W: Array, window: Window, shape: Pair, groups: int, x: Array | None, dx: bool
+) -> tuple[Array | None, Array | None]:
+    if W.shape[1] == 1:
+        return _depthwise.gradients(g, W, window, (groups, *shape), x, dx)
+    xs = [None] * groups if x is None else np.split(x, groups)
+    parts = zip(np.split(g, groups), np.split(W, groups), xs, strict=True)
+    found = [gradients(g_, W_, window, shape, x=x_, dx=dx) for g_, W_, x_ in parts]
+    of_x, of_W = ([part for part in column if part is not None] for column in zip(*found, strict=True))
+    return np.concatenate(of_x) if of_x else None, np.concatenate(of_W) if of_W else None
+
+
+def _tiles_pay(window: Window, weights: tuple[int, ...], shape: Pair, samples: int) -> bool:
+    """Whether Winograd's tiles are possible, and the quicker way."""
+    O, C, kh, kw = weights
+    if window.stride != (1, 1) or window.dilation != (1, 1) or samples < FEWEST_SAMPLES:
+        return False
+    if not (2 <= kh <= 5 and 2 <= kw <= 5):
+        return False
+    outputs = shape[0] * shape[1]
+    direct = outputs * (kw * C * LAY_OUT + kh * kw * C * O * PRODUCT)
+    tiles = -(-shape[0] // _winograd.OUT) * -(-shape[1] // _winograd.OUT)
+    positions = (_winograd.OUT + kh - 1) * (_winograd.OUT + kw - 1)
+    return tiles * positions * (C * TO_TILES + O * FROM_TILES + C * O * PRODUCT) < direct
+
+
+def _is_pointwise(window: Window, inputs: Pair, outputs: Pair) -> bool:
+    """Whether y is made of single pixels of x, none of them padding."""
+    inside = all((n - 1) * step < size for n, step, size in zip(outputs, window.stride, inputs, strict=True))
+    return window.kernel == (1, 1) and window.start == (0, 0) and inside
+
+
+def _every(x: Array, window: Window) -> Array:
+    """The pixels that a 1x1 kernel reads."""
+    down, across = window.stride
+    return x if window.stride == (1, 1) else np.ascontiguousarray(x[:, ::down, ::across])
+
+
+def _spread(pixels: Array, window: Window, shape: Pair) -> Array:
+    """The way back: zeros where nothing was read."""
+    if window.stride == (1, 1):
+        return pixels
+    dx = np.zeros((len(pixels), *shape, pixels.shape[-1]), pixels.dtype)
+    dx[:, :: window.stride[0], :: window.stride[1]] = pixels
+    return dx

@@ -1,0 +1,102 @@
+"""Borders around images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ._images import check_images, empty_images
+from .errors import ShapeError
+from .layer import Layer, Shape
+from .param import Array
+
+
+class Pad2D(Layer):
+    """y = x with a border around it;  dx = dy inside the border, plus the border's share.
+
+    The border holds a constant, and then has no share; or copies of pixels, and the gradient of a copy
+    goes to its original.
+
+    Parameters
+    ----------
+    padding : int, or two or four of them
+        The border's width: the same everywhere, (height, width) or (top, bottom, left, right).
+    value : float
+        What a constant border holds.
+    mode : "constant", "replicate" or "reflect"
+        The last two copy the outermost pixel, or mirror the image at it without repeating it.
+
+    Raises
+    ------
+    ShapeError
+        If the input is not images, or is not larger than the border that mirrors it.
+    """
+
+    backward_uses = ()
+
+    def __init__(self, padding: int | Sequence[int], value: float = 0.0, mode: str = "constant") -> None:
+        if mode not in ("constant", "replicate", "reflect"):
+            raise ValueError(f'Pad2D: mode: expected "constant", "replicate" or "reflect", got {mode!r:.40}')
+        self.padding, self.value, self.mode = padding, float(value), mode
+        self.rows, self.columns = _widths(padding)
+
+    def build(self, in_shape: Any) -> Any:
+        return self._padded(in_shape)
+
+    def forward(self, x: Array) -> Array:
+        c, (h, w) = self.cache, x.shape[-2:]
+        y = empty_images((len(x), *self._padded(x.shape[1:])), x.dtype)
+        c.inside = (..., slice(self.rows[0], self.rows[0] + h), slice(self.columns[0], self.columns[0] + w))
+        c.border = self._border(h, w)
+        y[c.inside] = x
+        for line, original in c.border:
+            y[line] = self.value if self.mode == "constant" else y[original]
+        return y
+
+    def backward(self, dy: Array) -> Array:
+        c = self.cache
+        if self.mode != "constant":
+            dy = dy.copy(order="K")
+            for line, original in reversed(c.border):
+                dy[original] += dy[line]
+        return dy[c.inside]
+
+    def flops(self) -> int:
+        return 0
+
+    def _padded(self, in_shape: Shape) -> Shape:
+        check_images(self.where, in_shape)
+        channels, h, w = in_shape
+        if self.mode == "reflect" and (max(self.rows) >= h or max(self.columns) >= w):
+            raise ShapeError(
+                f"{self.where}: expected images larger than the border that mirrors them, padding={self.padding}, "
+                f"got {h} x {w}"
+            )
+        return channels, h + sum(self.rows), w + sum(self.columns)
+
+    def _border(self, h: int, w: int) -> list[tuple[Any, Any]]:
+        """Index the border's lines in y, and the line each copies: rows, then columns, which fill the corners."""
+        lines: list[tuple[Any, Any]] = []
+        for (before, after), size, rest in ((self.rows, h, (slice(None),)), (self.columns, w, ())):
+            end = before + size
+            for i in (*range(before), *range(end, end + after)):
+                edge = before if i < before else end - 1
+                original = edge if self.mode == "replicate" else 2 * edge - i
+                lines.append(((..., i, *rest), (..., original, *rest)))
+        return lines
+
+
+def _widths(padding: int | Sequence[int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The border's width as (top, bottom), (left, right)."""
+    each = np.atleast_1d(padding).tolist()
+    if len(each) in (1, 2):
+        each = [each[0], each[0], each[-1], each[-1]]
+    if len(each) != 4 or not all(isinstance(n, int) and n >= 0 for n in each):
+        raise ShapeError(
+            f"Pad2D: padding: expected a width from 0 on, (height, width) or (top, bottom, left, right), "
+            f"got {padding!r:.60}"
+        )
+    top, bottom, left, right = each
+    return (top, bottom), (left, right)
