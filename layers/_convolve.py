@@ -43,10 +43,8 @@ def correlate(x: Array, W: Array, bias: Array | None, window: Window, shape: Pai
             return np.concatenate([correlate(*part, window, shape) for part in parts])
         if _is_pointwise(window, x.shape[1:3], shape):
             return _pointwise.correlate(_every(x, window), W[:, :, 0, 0], bias)
-        if _tiles_pay(window, W.shape, shape, x.shape[-1]):
-            y = _winograd.correlate(x, W, bias, window.start, shape)[0]
-            assert y is not None  # it was asked for
-            return y
+        if _tiles_pay(window, W, shape, x.shape[-1]):
+            return _winograd.correlate(x, W, bias, window.start, shape)[0]
         return _direct.correlate(x, W, bias, window, shape)
 
 
@@ -55,6 +53,7 @@ def gradients(
 ) -> tuple[Array | None, Array | None]:
     """The gradients of the sum of g y: dx (C, *shape, N), if it is wanted, and dW, if x is given."""
     with worker_threads():
+        samples = g.shape[-1]
         if groups > 1:
             return _grouped_gradients(g, W, window, shape, groups, x, dx)
         if _is_pointwise(window, shape, g.shape[1:3]):
@@ -62,16 +61,43 @@ def gradients(
                 _spread(_pointwise.correlate(g, W[:, :, 0, 0].T), window, shape) if dx else None,
                 None if x is None else _pointwise.weight_gradient(_every(x, window), g)[:, :, None, None],
             )
-        turned, back = W.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1], window.turned()
-        if _tiles_pay(back, turned.shape, shape, g.shape[-1]):
-            of_x, of_turned = _winograd.correlate(g, turned, None, back.start, shape, x, dx)
-            return of_x, None if of_turned is None else of_turned.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
-        of_x = None
-        if dx and window.stride == (1, 1):
-            of_x = _direct.correlate(g, turned, None, back, shape)
-        elif dx:
-            of_x = _direct.scatter(g, W, window, shape)
-        return of_x, None if x is None else _direct.weight_gradient(x, g, window)
+        if x is None:
+            return _input_gradient(g, W, window, shape) if dx else None, None
+        turned, back = _phase(W, window, (0, 0))
+        if dx and _tile_count(shape) == _tile_count(g.shape[1:3]) and _tiles_pay(back, turned, shape, samples):
+            # Both gradients from the same tiles of g: dW too is a correlation of g with x, turned.
+            of_x, of_turned = _winograd.correlate(g, turned, None, back.start, shape, x)
+            return of_x, of_turned.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
+        of_x = _input_gradient(g, W, window, shape) if dx else None
+        if _tiles_pay(window, W, g.shape[1:3], samples):
+            return of_x, _winograd.correlate(x, W, None, window.start, g.shape[1:3], g, y=False)[1]
+        return of_x, _direct.weight_gradient(x, g, window)
+
+
+def _input_gradient(g: Array, W: Array, window: Window, shape: Pair) -> Array:
+    """dx: convolutions of g with the turned kernel, or with a stride, parts of it for each phase of the image."""
+    (down, across), channels = window.stride, W.shape[1]
+    dx = np.empty((channels, *shape, g.shape[-1]), g.dtype)
+    for i in range(down):
+        for j in range(across):
+            weights, back = _phase(W, window, (i, j))
+            place = dx[:, i::down, j::across]
+            if not (weights.size and place.size):
+                place[...] = 0
+                continue
+            part = correlate(g, weights, None, back, place.shape[1:3])
+            if window.stride == (1, 1):
+                return part
+            place[...] = part
+    return dx
+
+
+def _phase(W: Array, window: Window, first: Pair) -> tuple[Array, Window]:
+    """The weights and the window on y that give dx at every stride-th pixel, from the first on."""
+    (rows, dh, top), (columns, dw, left) = window.phase(0, first[0]), window.phase(1, first[1])
+    part = W[:, :, rows, columns].transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
+    kernel = part.shape[2], part.shape[3]
+    return part, Window(kernel, (1, 1), (dh, dw), (top, left), (0, 0))
 
 
 def _grouped_gradients(
@@ -86,24 +112,26 @@ def _grouped_gradients(
     return np.concatenate(of_x) if of_x else None, np.concatenate(of_W) if of_W else None
 
 
-def _tiles_pay(window: Window, weights: tuple[int, ...], shape: Pair, samples: int) -> bool:
+def _tiles_pay(window: Window, W: Array, shape: Pair, samples: int) -> bool:
     """Whether Winograd's tiles are possible, and the quicker way."""
-    O, C, kh, kw = weights
+    O, C, kh, kw = W.shape
     if window.stride != (1, 1) or window.dilation != (1, 1) or samples < FEWEST_SAMPLES:
         return False
     if not (2 <= kh <= 5 and 2 <= kw <= 5):
         return False
-    outputs = shape[0] * shape[1]
-    direct = outputs * (kw * C * LAY_OUT + kh * kw * C * O * PRODUCT)
-    tiles = -(-shape[0] // _winograd.OUT) * -(-shape[1] // _winograd.OUT)
+    direct = shape[0] * shape[1] * (kw * C * LAY_OUT + kh * kw * C * O * PRODUCT)
     positions = (_winograd.OUT + kh - 1) * (_winograd.OUT + kw - 1)
-    return tiles * positions * (C * TO_TILES + O * FROM_TILES + C * O * PRODUCT) < direct
+    return _tile_count(shape) * positions * (C * TO_TILES + O * FROM_TILES + C * O * PRODUCT) < direct
+
+
+def _tile_count(shape: Pair) -> int:
+    return -(-shape[0] // _winograd.OUT) * -(-shape[1] // _winograd.OUT)
 
 
 def _is_pointwise(window: Window, inputs: Pair, outputs: Pair) -> bool:
-    """Whether y is made of single pixels of x, none of them padding."""
-    inside = all((n - 1) * step < size for n, step, size in zip(outputs, window.stride, inputs, strict=True))
-    return window.kernel == (1, 1) and window.start == (0, 0) and inside
+    """Whether y is made of x's pixels one by one, of every stride-th from the first on."""
+    every = all(n == -(-size // step) for n, step, size in zip(outputs, window.stride, inputs, strict=True))
+    return window.kernel == (1, 1) and window.start == (0, 0) and every
 
 
 def _every(x: Array, window: Window) -> Array:

@@ -14,7 +14,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def correlate(x: Array, W: Array, bias: Array | None, window: Window, shape: tuple[int, int]) -> Array:
-    """y[c m + k, h, w] = bias[c m + k] + Σ W[c m + k, 0, i, j] x[c, stride h + dilation i - start, …], for m kernels a channel."""
+    """y[o, h, w] = bias[o] + Σ W[o, 0, i, j] x[c, stride h + dilation i - start, …], with m outputs o a channel c."""
     O, (C, *_, N) = len(W), x.shape
     y = np.empty((O, *shape, N), x.dtype)
 

@@ -25,6 +25,8 @@ from .threads import share
 Array = np.ndarray[Any, np.dtype[Any]]
 
 BLOCK_BYTES = 1_000_000  # of slabs at a time: they stay in a core's cache
+LARGEST_BYTES = 8_000_000  # where that would leave too few rows, or samples side by side
+FEWEST_ROWS, FEWEST_SAMPLES = 4, 16
 GROUPS = 8  # of blocks, each with a partial sum of the weights' gradient
 
 
@@ -47,9 +49,9 @@ class _Slabs:
         self.step, self.own = (stride, 1) if self.shared else (1, kh)
         slab = kw * len(x) * self.width * x.itemsize
         samples = x.shape[-1]
-        self.samples = max(1, min(samples, max(16, BLOCK_BYTES // (4 * kh * slab))))
+        self.samples = max(1, min(samples, max(FEWEST_SAMPLES, LARGEST_BYTES // ((FEWEST_ROWS + kh) * slab))))
         rows = BLOCK_BYTES // max(1, slab * self.own * self.step * self.samples)
-        self.rows = min(self.height, max(1, rows - (kh - self.step if self.shared else 0)))
+        self.rows = min(self.height, max(FEWEST_ROWS, rows - (kh - self.step if self.shared else 0)))
 
     def count(self, rows: int) -> int:
         """How many rows of the input are laid out for so many of the output."""
@@ -133,39 +135,6 @@ def weight_gradient(x: Array, g: Array, window: Window) -> Array:
 
     share([partial(work, number) for number in range(len(groups))], lambda: np.empty(slabs.size, x.dtype))
     return sums.sum(axis=0).reshape(O, kh, kw, C).transpose(0, 3, 1, 2)
-
-
-def scatter(g: Array, W: Array, window: Window, shape: tuple[int, int]) -> Array:
-    """dx[c, stride h + dilation i - start, …] = Σ W[o, c, i, j] g[o, h, w]: the adjoint of ``correlate``.
-
-    dx is (C, *shape, N). Channels are shared out to the threads, since what neighbouring outputs add overlaps.
-    """
-    (O, C, kh, kw), (height, width, N) = W.shape, g.shape[1:]
-    dx = np.zeros((C, *shape, N), g.dtype)
-    channels = max(1, min(C, 64 // (kh * kw)))
-    rows = max(1, min(height, BLOCK_BYTES // max(1, kh * kw * channels * width * N * g.itemsize)))
-    matrix = W.transpose(1, 2, 3, 0).reshape(C, kh * kw, O)
-
-    def work(c: int, buffer: Array) -> None:
-        part = dx[c : c + channels]
-        weights = matrix[c : c + channels].reshape(-1, O)
-        for row in range(0, height, rows):
-            some = g[:, row : row + rows]
-            down = some.shape[1]
-            out = cut(buffer, (len(weights), down * width * N))
-            multiply(weights, some.reshape(O, -1), out)
-            taps = out.reshape(len(part), kh, kw, down, width, N)
-            moved = window._replace(start=(window.start[0] - row * window.stride[0], window.start[1]))
-            for i in range(kh):
-                h, above = moved.taps(0, i, down, shape[0])
-                for j in range(kw):
-                    w, left = window.taps(1, j, width, shape[1])
-                    place = part[:, above, left]
-                    place += taps[:, i, j, h, w]
-
-    starts = range(0, C, channels)
-    share([partial(work, c) for c in starts], lambda: np.empty(channels * kh * kw * rows * width * N, g.dtype))
-    return dx
 
 
 def _matrix(W: Array) -> Array:

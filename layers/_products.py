@@ -34,11 +34,26 @@ def multiply(a: Array, b: Array, out: Array) -> None:
 
 
 def multiply_transposed(a: Array, b: Array, out: Array) -> None:
-    """Out = a bᵀ, for matrices a (…, m, n) and b (…, k, n): the result is cut into tiles."""
-    for i in range(0, a.shape[-2], TILE):
-        for j in range(0, b.shape[-2], TILE):
-            rows, columns = slice(i, i + TILE), slice(j, j + TILE)
-            np.matmul(a[..., rows, :], b[..., columns, :].swapaxes(-1, -2), out=out[..., rows, columns])
+    """out = a bᵀ, for matrices a (…, m, n) and b (…, k, n): the result is cut into tiles of at most 32 x 32.
+
+    All tiles of a matrix come before the next matrix, which is therefore read from memory once.
+    """
+    m, k = out.shape[-2:]
+    rows, columns = _even(m), _even(k)
+    i, j = m // rows * rows, k // columns * columns
+    tiles = out[..., :i, :j].reshape(*out.shape[:-2], i // rows, rows, j // columns, columns).swapaxes(-3, -2)
+    left = a[..., :i, :].reshape(*a.shape[:-2], i // rows, 1, rows, a.shape[-1])
+    right = b[..., :j, :].reshape(*b.shape[:-2], 1, j // columns, columns, b.shape[-1])
+    np.matmul(left, right.swapaxes(-1, -2), out=tiles)
+    if i < m:
+        multiply_transposed(a[..., i:, :], b, out[..., i:, :])
+    if j < k:
+        multiply_transposed(a[..., :i, :], b[..., j:, :], out[..., :i, j:])
+
+
+def _even(n: int) -> int:
+    """The size of pieces, at most TILE each, that cut n most evenly."""
+    return -(-n // -(-n // TILE)) if n else 1
 
 
 def _columns(a: Array, width: int) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from math import gcd
 from typing import Any, NamedTuple
 
 from ._images import pair
@@ -59,10 +60,20 @@ class Window(NamedTuple):
             raise ShapeError(f"{where}: an input of size {tuple(size)} would give one of {(h, w)}; use less padding")
         return h, w
 
-    def turned(self) -> Window:
-        """The window of the input's gradient, for stride 1: it moves over y, with the kernel turned by 180 degrees."""
-        (kh, kw), (top, left), (bottom, right) = self.extent, self.start, self.end
-        return self._replace(start=(kh - 1 - top, kw - 1 - left), end=(kh - 1 - bottom, kw - 1 - right))
+    def phase(self, axis: int, first: int) -> tuple[slice, int, int]:
+        """Which taps reach the inputs first, first + stride, …: turned, with the dilation and start of a window on y.
+
+        Input h = stride u + first gets W[i] dy[(h + start - dilation i) / stride] from those taps i for which that is
+        a whole number: every q-th, from the first one on, where q = stride / gcd(stride, dilation).
+        """
+        step, dilation = self.stride[axis], self.dilation[axis]
+        every = step // gcd(step, dilation)
+        reach = first + self.start[axis]
+        tap = next((i for i in range(every) if (reach - i * dilation) % step == 0), self.kernel[axis])
+        taps = range(tap, self.kernel[axis], every)
+        spread = every * dilation // step
+        start = (len(taps) - 1) * spread - (reach - tap * dilation) // step
+        return slice(tap, None, every), spread, start
 
     def taps(self, axis: int, tap: int, size: int, limit: int) -> tuple[slice, slice]:
         """Which of the outputs find their input of one tap inside the image, and where those inputs lie."""

@@ -33,7 +33,7 @@ Buffers = tuple[Array, ...]
 
 OUT = 4  # outputs of a tile along each axis
 NODES = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)  # powers of two: the matrices below are exact but for one division
-TILES_BYTES = 1_300_000  # of transformed tiles at a time: they stay in a core's cache
+TILES_BYTES = 2_500_000  # of transformed tiles at a time: they stay in the cache
 SUMS_BYTES = 8_000_000  # of partial sums of the weights' gradient
 
 
@@ -155,7 +155,7 @@ class _Filter:
             np.copyto(place, whole[:, : place.shape[1], : place.shape[2]])
 
     def weight_sums(self, g: Array, V: Array, block: Block, buffers: Buffers, out: Array) -> None:
-        """Out = (A g Aᵀ) Vᵀ, summed over the block's tiles: (positions, O, C)."""
+        """The sums (A g Aᵀ) Vᵀ over the block's tiles, (positions, O, C), into out."""
         row, column, sample, tiling = block
         (n, m), O, T = self.size, len(g), V.shape[-1]
         _, b, c = buffers
@@ -177,8 +177,8 @@ def correlate(
     shape: tuple[int, int],
     g: Array | None = None,
     y: bool = True,
-) -> tuple[Array | None, Array | None]:
-    """y[o, h, w] = bias[o] + Σ W[o, c, i, j] x[c, h + i - start, w + j - start] of a (height, width), and with g its dW.
+) -> tuple[Any, Any]:
+    """y[o, h, w] = bias[o] + Σ W[o, c, i, j] x[c, h + i - start, w + j - start], for h, w in a shape; with g also dW.
 
     Everything is samples last: x is (C, H, W, N), y (O, height, width, N); outside x there are zeros. With ``g``,
     an array like y, the second result is the gradient of Σ g y: dW[o, c, i, j] = Σ g[o, h, w] x[c, h + i - start, …].

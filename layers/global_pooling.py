@@ -29,8 +29,8 @@ class _Global(Layer):
         """The images as (C, H W, N)."""
         if x.ndim != 4 or not x.shape[2] * x.shape[3]:
             _check(self.where, x.shape[1:])
-        self.cache.shape = x.shape
-        return samples_last(x).reshape(x.shape[1], -1, x.shape[0])
+        n, c, h, w = self.cache.shape = x.shape
+        return samples_last(x).reshape(c, h * w, n)
 
     def result(self, y: Array) -> Array:
         """(C, N) as the output."""
@@ -133,25 +133,27 @@ class SpatialPyramidPool(Layer):
             _check(self.where, x.shape[1:])
         c.grids, c.places, parts = self._grids(x.shape[2:]), [], []
         images = samples_last(x if x.dtype.kind == "f" else self.cast(x))
-        for grid in c.grids:
-            y, place = (avg_pool(images, *grid, True), None) if self.average else max_pool(images, *grid)
+        for rows, columns in c.grids:
+            y, place = (
+                (avg_pool(images, rows, columns, True), None) if self.average else max_pool(images, rows, columns)
+            )
             c.places.append(place)
-            parts.append(y.reshape(-1, len(x)))
+            parts.append(y.reshape(len(y) * rows.out * columns.out, len(x)))
         return np.concatenate(parts).T
 
     def backward(self, dy: Array) -> Array | None:
         if not self.input_grad:
             return None
-        c, start, dx = self.cache, 0, None
+        c, start, parts = self.cache, 0, []
         channels = dy.shape[1] // sum(4**level for level in range(self.levels))
-        for grid, place in zip(c.grids, c.places, strict=True):
-            bins = grid[0].out, grid[1].out
-            end = start + channels * bins[0] * bins[1]
-            part = dy.T[start:end].reshape(channels, *bins, len(dy))
-            part = avg_pool_back(part, *grid, True) if place is None else max_pool_back(part, place, *grid)
-            dx = part if dx is None else np.add(dx, part, out=dx)
+        for (rows, columns), place in zip(c.grids, c.places, strict=True):
+            end = start + channels * rows.out * columns.out
+            part = dy.T[start:end].reshape(channels, rows.out, columns.out, len(dy))
+            parts.append(
+                avg_pool_back(part, rows, columns, True) if place is None else max_pool_back(part, place, rows, columns)
+            )
             start = end
-        return samples_first(dx)
+        return samples_first(sum(parts[1:], start=parts[0]))
 
     def flops(self) -> int:
         return self.levels * int(np.prod(self.in_shape or (1,)))

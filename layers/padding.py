@@ -59,7 +59,7 @@ class Pad2D(Layer):
         c = self.cache
         if self.mode != "constant":
             dy = dy.copy(order="K")
-            for line, original in reversed(c.border):
+            for line, original in c.border:
                 dy[original] += dy[line]
         return dy[c.inside]
 

@@ -56,6 +56,12 @@ class _Pool2D(Layer):
         rows, columns = self.lines((0, *in_shape))
         return (in_shape[0], rows.out, columns.out)
 
+    def _positions(self) -> int:
+        """Windows in all channels of one sample, once built."""
+        channels, *sizes = self.in_shape or (1, 1, 1)
+        rows, columns = self.lines((1, channels, *sizes))
+        return int(channels) * rows.out * columns.out
+
 
 class MaxPool2D(_Pool2D):
     """y = the maximum of x over each window;  dx = sum of dy over the windows whose maximum is there.
@@ -117,8 +123,7 @@ class MaxPool2D(_Pool2D):
         return samples_first(max_pool_back(samples_last(dy), c.place, *c.lines))
 
     def flops(self) -> int:
-        c, h, w = self.out_shape[0] if self.return_indices else self.out_shape
-        return c * h * w * (self._kernel[0] * self._kernel[1] - 1)
+        return self._positions() * (self._kernel[0] * self._kernel[1] - 1)
 
 
 class AvgPool2D(_Pool2D):
@@ -155,15 +160,16 @@ class AvgPool2D(_Pool2D):
         self.count_include_pad = count_include_pad
 
     def forward(self, x: Array) -> Array:
-        lines = self.cache.lines = self.lines(x.shape)
+        rows, columns = self.cache.lines = self.lines(x.shape)
         if x.dtype.kind != "f":
             x = self.cast(x)
-        return samples_first(avg_pool(samples_last(x), *lines, self.count_include_pad))
+        return samples_first(avg_pool(samples_last(x), rows, columns, self.count_include_pad))
 
     def backward(self, dy: Array) -> Array | None:
         if not self.input_grad:
             return None
-        return samples_first(avg_pool_back(samples_last(dy), *self.cache.lines, self.count_include_pad))
+        rows, columns = self.cache.lines
+        return samples_first(avg_pool_back(samples_last(dy), rows, columns, self.count_include_pad))
 
     def flops(self) -> int:
-        return super().flops() * self._kernel[0] * self._kernel[1]
+        return self._positions() * self._kernel[0] * self._kernel[1]

@@ -114,15 +114,11 @@ class Transpose(Layer):
         self.axes = axes
 
     def build(self, in_shape: Any) -> Any:
-        if len(in_shape) != len(self.axes):
-            raise ShapeError(
-                f"{self.where}: expected a sample of {len(self.axes)} axes, got {in_shape} without the batch axis"
-            )
+        self._check(in_shape)
         return tuple(in_shape[axis - 1] for axis in self.axes)
 
     def forward(self, x: Array) -> Array:
-        if x.ndim != 1 + len(self.axes):
-            self.build(x.shape[1:])
+        self._check(x.shape[1:])
         return x.transpose(0, *self.axes)
 
     def backward(self, dy: Array) -> Array:
@@ -130,3 +126,9 @@ class Transpose(Layer):
 
     def flops(self) -> int:
         return 0
+
+    def _check(self, in_shape: Shape) -> None:
+        if len(in_shape) != len(self.axes):
+            raise ShapeError(
+                f"{self.where}: expected a sample of {len(self.axes)} axes, got {in_shape} without the batch axis"
+            )

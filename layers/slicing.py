@@ -18,7 +18,7 @@ class Slice(Layer):
     """y = x from ``start`` to ``stop`` (not included) along ``axis``;  dx = dy there, 0 elsewhere.
 
     As in Python, negative numbers count from the end, and a ``stop`` of ``None`` is the end. But what is
-    not there is an error. y is a view. ``Split`` gives all parts at once.
+    not there is an error. y is a view. ``Split`` gives all parts at once, as Caffe's Slice does.
 
     Raises
     ------

@@ -18,7 +18,7 @@ class MaxUnpool2D(Layer):
 
     Undoes ``MaxPool2D(…, return_indices=True)`` of the same arguments: forward(x, indices), both (N, C, H, W),
     gives y of (N, C, out_h, out_w), out = (size - 1) stride - 2 padding + kernel. An index is row * out_w + column.
-    Where several name one place, as after overlapping windows, one of them stays, and it alone gets the gradient.
+    Where several name one place, as after overlapping windows, the last stays, and it alone gets the gradient.
     Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014.
 
     Parameters
@@ -57,11 +57,11 @@ class MaxUnpool2D(Layer):
 
     def forward(self, x: Array, indices: Array) -> Array:
         c = self.cache
-        n, channels = x.shape[:2]
         c.out = h, w = self._out(x.shape[1:], indices.shape[1:])
+        n, channels, height, width = c.shape = x.shape
         if indices.dtype.kind not in "iu":
             raise DTypeError(f"{self.where}: expected integers as indices, got {indices.dtype}")
-        c.at = samples_last(indices).reshape(channels, -1, n)
+        c.at = samples_last(indices).reshape(channels, height * width, n)
         if c.at.size and not 0 <= c.at.min() <= c.at.max() < h * w:
             raise ShapeError(
                 f"{self.where}: the indices lead from {c.at.min()} to {c.at.max()}, beyond an output of {c.out}; "
@@ -69,7 +69,6 @@ class MaxUnpool2D(Layer):
             )
         y = np.zeros((channels, h * w, n), x.dtype)
         np.put_along_axis(y, c.at, samples_last(x).reshape(c.at.shape), axis=1)
-        c.shape = x.shape
         return samples_first(y.reshape(channels, h, w, n))
 
     def backward(self, dy: Array) -> tuple[Array | None, None]:

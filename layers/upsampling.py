@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -75,6 +75,7 @@ class Upsample2D(Layer):
             raise ValueError('Upsample2D: align_corners is for mode="bilinear"; "nearest" repeats each pixel')
         self.scale, self.mode, self.align_corners = scale, mode, align_corners
         self.scales = pair(scale, "Upsample2D", "scale")
+        self.uses_threads = mode == "bilinear"
 
     def build(self, in_shape: Any) -> Any:
         check_images(self.where, in_shape)
@@ -86,7 +87,7 @@ class Upsample2D(Layer):
             check_images(self.where, x.shape[1:])
         if self.mode == "nearest":
             return self._repeat(x)
-        c = self.cache
+        c, x = self.cache, x if x.dtype.kind == "f" else self.cast(x)
         c.A, c.B = (
             _hats(size, scale, self.align_corners).astype(x.dtype)
             for size, scale in zip(x.shape[2:], self.scales, strict=True)
@@ -132,14 +133,14 @@ def _along_both(A: Array, B: Array, x: Array) -> Array:
     y = np.empty((channels, len(A), len(B), n), x.dtype)
     row_blocks, column_blocks = _blocks(A), _blocks(B)
 
-    def interpolate(c: int) -> None:
-        columns = np.empty((len(A), w * n), x.dtype)
+    def interpolate(c: int, columns: Array) -> None:
         for part, block, used in row_blocks:
             np.matmul(block, rows[c, used], out=columns[part])
         for part, block, used in column_blocks:
             np.matmul(block, columns.reshape(len(A), w, n)[:, used], out=y[c, :, part])
 
-    share([lambda c=c: interpolate(c) for c in range(channels)])
+    tasks = [partial(interpolate, c) for c in range(channels)]
+    share(tasks, scratch=lambda: np.empty((len(A), w * n), x.dtype))
     return samples_first(y)
 
 

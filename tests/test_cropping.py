@@ -9,9 +9,7 @@ from layouts import floats, layouts, lies_samples_last, normal, samples_last
 from handbrew.layers import Crop, ShapeError
 
 
-@given(
-    shape=st.tuples(st.integers(0, 3), *[st.integers(1, 5)] * 3), layout=layouts, dtype=floats, data=st.data()
-)
+@given(shape=st.tuples(st.integers(0, 3), *[st.integers(1, 5)] * 3), layout=layouts, dtype=floats, data=st.data())
 def test_crop(shape, layout, dtype, data):
     axis = data.draw(st.integers(1, 3))
     sizes = [data.draw(st.integers(1, n)) for n in shape[axis:]]
@@ -59,7 +57,11 @@ def test_an_integer_reference_has_no_gradient():
 @pytest.mark.parametrize(
     ("layer", "shapes", "message"),
     [
-        (Crop(6), (3, 5, 7), r"Crop: expected a box inside \(5, 7\), the input's shape from axis 2 on, got one of size"),
+        (
+            Crop(6),
+            (3, 5, 7),
+            r"Crop: expected a box inside \(5, 7\), the input's shape from axis 2 on, got one of size",
+        ),
         (Crop(4, offset=2), (3, 5, 7), r"got one of size \(4, 4\) at offset \(2, 2\)"),
         (Crop(2, offset=-1), (3, 5, 7), "expected a box inside"),
         (Crop(0), (3, 5, 7), "expected a box inside"),

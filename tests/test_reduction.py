@@ -73,7 +73,9 @@ def test_axes_and_operations_that_there_are_not():
     for axis in (3, -3):
         with pytest.raises(ShapeError, match=rf"Reduce: axis {axis} is beyond an input of shape \(3, 4\)"):
             Reduce(axis=axis).forward(normal((2, 3, 4)))
-    with pytest.raises(ValueError, match="Reduce: operation: expected one of sum, mean, abs_sum, square_sum, got 'max'"):
+    with pytest.raises(
+        ValueError, match="Reduce: operation: expected one of sum, mean, abs_sum, square_sum, got 'max'"
+    ):
         Reduce("max")
 
 

@@ -121,7 +121,9 @@ def test_inputs_that_do_not_fit(layer, message):
 
 
 def test_a_vector_has_no_axis_to_slice():
-    with pytest.raises(ShapeError, match=r"beyond an input of shape \(\), batch axis left out: it has no axis but that"):
+    with pytest.raises(
+        ShapeError, match=r"beyond an input of shape \(\), batch axis left out: it has no axis but that"
+    ):
         Slice(0, 1).forward(normal((5,)))
 
 

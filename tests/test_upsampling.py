@@ -128,6 +128,13 @@ def test_pytorchs_values():
     np.testing.assert_allclose(layer.forward(SMALL)[0, 0], corners, atol=1e-12)
 
 
+def test_whole_numbers_are_interpolated_as_others():
+    x = np.array([[[[0, 1], [2, 3]]]], np.uint8)
+    y = Upsample2D(2, "bilinear").forward(x)
+    assert y.dtype == np.float32
+    np.testing.assert_allclose(y, Upsample2D(2, "bilinear").forward(x.astype(np.float32)))
+
+
 def test_nearest_keeps_infinities_to_themselves():
     x = SMALL.copy()
     x[0, 0, 0, 0] = np.inf
@@ -170,6 +177,4 @@ def test_flops_and_repr():
     assert layer.flops() == 0
     layer.build((4, 5, 6))
     assert layer.flops() == 2 * 4 * (10 * 5 * 6 + 10 * 6 * 18)
-    assert repr([Tile(2), Upsample2D(2), layer]) == (
-        "[Tile(2), Upsample2D(2), Upsample2D((2, 3), mode='bilinear')]"
-    )
+    assert repr([Tile(2), Upsample2D(2), layer]) == ("[Tile(2), Upsample2D(2), Upsample2D((2, 3), mode='bilinear')]")
