@@ -26,7 +26,6 @@ from handbrew.layers import (
 )
 from handbrew.nets import Sequential
 
-
 Array = np.ndarray[Any, np.dtype[Any]]
 
 

@@ -1,6 +1,6 @@
 """The ready-made convnets, and a training step of each in handbrew.
 
-    python benchmarks/convnets.py [--without-threadpoolctl]    # milliseconds a step, alone in this process
+python benchmarks/convnets.py [--without-threadpoolctl]    # milliseconds a step, alone in this process
 """
 
 from __future__ import annotations

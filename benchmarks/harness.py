@@ -6,6 +6,7 @@ from collections.abc import Callable
 from math import exp, log
 from statistics import median
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,9 @@ Step = Callable[[], object]
 Times = dict[str, list[float]]
 
 
-def interleave(contenders: dict[str, Step], rounds: int, turn: float = 0.1, warm: float = 0.04, least: int = 1) -> Times:
+def interleave(
+    contenders: dict[str, Step], rounds: int, turn: float = 0.1, warm: float = 0.04, least: int = 1
+) -> Times:
     """Seconds a step, one figure a round, for every contender in turn, the order rotated.
 
     Each turn starts with ``warm`` seconds that are not counted: thread pools of the one before go on
@@ -45,7 +48,7 @@ def ratio(times: Times, peer: str, ours: str = "handbrew") -> float:
     return median(theirs / mine for theirs, mine in zip(times[peer], times[ours], strict=True))
 
 
-def summarise(times: Times, ours: str = "handbrew") -> dict[str, object]:
+def summarise(times: Times, ours: str = "handbrew") -> dict[str, Any]:
     """Median microseconds and ratios of all contenders, and the ratio to PyTorch's best way of those measured."""
     ratios = {name: ratio(times, name, ours) for name in times}
     torch = {name: value for name, value in ratios.items() if name.startswith("PyTorch")}
@@ -58,7 +61,7 @@ def geometric_mean(ratios: list[float]) -> float:
     return exp(sum(map(log, ratios)) / len(ratios))
 
 
-def check_equal(results: dict[str, object], rtol: float, what: str) -> None:
+def check_equal(results: dict[str, Any], rtol: float, what: str) -> None:
     """Refuse to compare programs that do not compute the same.
 
     Raises

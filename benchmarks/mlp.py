@@ -16,6 +16,11 @@ from handbrew.solvers import SGD
 Array = np.ndarray[Any, np.dtype[Any]]
 LR, MOMENTUM = 0.01, 0.9
 OWN = "handbrew, user's own layers"
+NETS = {
+    "4-10-3, batch 5": ((4, 10, 3), 5),
+    "784-256-10, batch 128": ((784, 256, 10), 128),
+    "784-1024-1024-10, batch 256": ((784, 1024, 1024, 10), 256),
+}
 
 
 class UserReLU(Layer):

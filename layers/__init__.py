@@ -5,6 +5,7 @@ if __name__ == "layers":
 
 from ._numerics import column_sum, matrix_product
 from .augmentation import Normalize, RandomCrop, RandomFlip
+from .batch_norm import BatchNorm
 from .cache import Cache
 from .check import check_layer
 from .check_report import CheckReport, LayerCheckError
@@ -14,7 +15,7 @@ from .configurable import Configurable
 from .containers import Branches, Residual
 from .convolution import Conv1D, Conv2D, ConvTranspose2D
 from .cropping import Crop
-from .dropout import Dropout
+from .dropout import Dropout, Dropout2D
 from .elementwise import Abs, Clip, Exp, Log, Power, Threshold
 from .embedding_losses import Contrastive, Triplet
 from .errors import CacheError, DTypeError, LabelError, LayerReuseError, NotBuiltError, ShapeError, StateError
@@ -40,18 +41,20 @@ from .layer import Layer
 from .linear import Affine
 from .loss import Loss
 from .merge import Add, Concat, Maximum, Multiply
+from .normalization import GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 from .padding import Pad2D
 from .param import Buffer, Param
 from .pooling import AvgPool2D, MaxPool2D
 from .rectifiers import ELU, SELU, PReLU, ReLU
 from .reduction import Reduce
 from .regression_losses import EuclideanLoss, Huber, MeanAbsoluteError, MeanSquaredError
+from .response_norm import LRN, MVN
 from .shape import Flatten, Reshape, Transpose
 from .sigmoids import GELU, Sigmoid, SiLU, Softplus, Tanh
 from .slicing import Slice, Split
 from .softmax import LogSoftmax, Softmax
 from .softmax_loss import Infogain, SoftmaxCrossEntropy
-from .threads import elementwise, in_pieces, share, worker_threads
+from .threads import elementwise, in_pieces, share, sharing, worker_threads
 from .tree import Tree, refuse_reuse
 from .unpooling import MaxUnpool2D
 from .upsampling import Tile, Upsample2D
@@ -59,11 +62,14 @@ from .upsampling import Tile, Upsample2D
 __all__ = [
     "ELU",
     "GELU",
+    "LRN",
+    "MVN",
     "SELU",
     "Abs",
     "Add",
     "Affine",
     "AvgPool2D",
+    "BatchNorm",
     "Branches",
     "Buffer",
     "Cache",
@@ -83,6 +89,7 @@ __all__ = [
     "Crop",
     "DTypeError",
     "Dropout",
+    "Dropout2D",
     "EuclideanLoss",
     "Exp",
     "FlatBuffer",
@@ -90,14 +97,17 @@ __all__ = [
     "GlobalAvgPool2D",
     "GlobalMaxPool2D",
     "Glorot",
+    "GroupNorm",
     "He",
     "Huber",
     "Infogain",
     "Initializer",
+    "InstanceNorm",
     "KLDivergence",
     "LabelError",
     "Layer",
     "LayerCheckError",
+    "LayerNorm",
     "LayerReuseError",
     "LeCun",
     "Log",
@@ -120,6 +130,7 @@ __all__ = [
     "Pad2D",
     "Param",
     "Power",
+    "RMSNorm",
     "RandomCrop",
     "RandomFlip",
     "ReLU",
@@ -157,5 +168,6 @@ __all__ = [
     "pack",
     "refuse_reuse",
     "share",
+    "sharing",
     "worker_threads",
 ]

@@ -1,7 +1,7 @@
-"""Batch statistics: the arithmetic of ``BatchNorm``, written once for both ways that channels can lie in memory.
+"""Batch statistics: the arithmetic of ``BatchNorm``, for both ways that channels lie in memory.
 
 Blocks of channels stay in a core's cache through all steps, so that each array goes through main memory once. A
-block takes some twenty microseconds: each NumPy call in it counts.
+block takes some forty microseconds, and each NumPy call in it counts.
 
 The variance is that of the centred numbers. The shortcut, mean of squares less square of the mean, loses all its
 digits in float32 where the mean is large.
@@ -9,94 +9,127 @@ digits in float32 where the mean is large.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ._images import samples_first, samples_last
+from ._normalize import unbuffered
 from ._numerics import column_sum, row_sum
-from .threads import PIECE, share, unbuffered
+from .threads import PIECE, share
 
 Array = np.ndarray[Any, np.dtype[Any]]
+BLOCK = 2 * PIECE
 
 
-class Lines:
-    """(C, M): all numbers of a channel lie side by side, as in images, samples last."""
+class Layout(NamedTuple):
+    """How to see an array as a matrix, and how to go about its channels."""
 
-    @staticmethod
-    def view(x: Array) -> Array:
-        last = samples_last(x)
-        return last.reshape(len(last), last[0].size)
+    view: Callable[[Array], Array]
+    back: Callable[[Array, tuple[int, ...]], Array]
+    axis: int  # of the channels in the matrix
+    sum: Callable[[Array], Array]  # for each channel
+    dot: Callable[[Array, Array], Array]  # for each channel
+    shape: tuple[int, int]  # of a number for each channel, to broadcast
 
-    @staticmethod
-    def back(y: Array, shape: tuple[int, ...]) -> Array:
-        return samples_first(y.reshape(*shape[1:], shape[0]))
-
-    @staticmethod
-    def blocks(x: Array) -> list[Any]:
-        step = max(1, PIECE // (x.shape[1] or 1))
-        return [slice(c, c + step) for c in range(0, len(x), step)]
-
-    @staticmethod
-    def of(a: Any) -> Any:
-        return a
-
-    sum = staticmethod(row_sum)
-    dot = staticmethod(np.vecdot)
-
-    @staticmethod
-    def up(v: Array) -> Array:
-        return v[:, None]
+    def blocks(self, x: Array) -> list[tuple[slice, ...]]:
+        """Indices of stretches of channels that fit in the cache."""
+        channels, count = x.shape[self.axis], x.shape[1 - self.axis]
+        step = max(1 if self.axis == 0 else 64, BLOCK // max(1, count))
+        stretches = [slice(c, c + step) for c in range(0, channels, step)]
+        return [(s,) if self.axis == 0 else (slice(None), s) for s in stretches]
 
 
-class Features:
-    """(N, C): all numbers of a sample lie side by side, as ``Affine`` makes them."""
-
-    @staticmethod
-    def view(x: Array) -> Array:
-        return np.ascontiguousarray(x)
-
-    @staticmethod
-    def back(y: Array, shape: tuple[int, ...]) -> Array:
-        return y
-
-    @staticmethod
-    def blocks(x: Array) -> list[Any]:
-        step = max(64, PIECE // (len(x) or 1))
-        return [slice(c, c + step) for c in range(0, x.shape[1], step)]
-
-    @staticmethod
-    def of(a: Any) -> Any:
-        return slice(None), a
-
-    sum = staticmethod(column_sum)
-
-    @staticmethod
-    def dot(a: Array, b: Array) -> Array:
-        return column_sum(a * b)
-
-    @staticmethod
-    def up(v: Array) -> Array:
-        return v
+def _lines(x: Array) -> Array:
+    last = samples_last(x)
+    return last.reshape(len(last), last[0].size if len(last) else 0)
 
 
-Layout = type[Lines] | type[Features]
+# All numbers of a channel lie side by side, as in images: (C, H W N).
+LINES = Layout(_lines, lambda y, shape: samples_first(y.reshape(*shape[1:], shape[0])), 0, row_sum, np.vecdot, (-1, 1))
+# All numbers of a sample lie side by side, as Affine makes them: (N, C).
+FEATURES = Layout(np.ascontiguousarray, lambda y, shape: y, 1, column_sum, lambda a, b: column_sum(a * b), (1, -1))
 
 
-class Batch(NamedTuple):
-    """What backward needs: the input, and the mean and 1 / sqrt(variance + eps) of each channel."""
+def normalize(x: Array, layout: Layout, eps: float, gamma: Array | None, beta: Array | None) -> tuple[Array, ...]:
+    """Return y = gamma (x - mean) / sqrt(var + eps) + beta, mean and var."""
+    channels, count = x.shape[layout.axis], x.shape[1 - layout.axis]
+    y, (mean, var) = np.empty_like(x), np.zeros((2, channels), x.dtype)
 
-    layout: Layout
-    x: Array
-    mean: Array
-    rate: Array
-    fixed: bool
+    def block(at: tuple[slice, ...]) -> None:
+        c, part, out = at[-1], x[at], y[at]
+        m = layout.sum(part)
+        m /= count
+        np.subtract(part, m.reshape(layout.shape), out=out)
+        v = layout.dot(out, out)
+        v /= count
+        mean[c], var[c] = m, v
+        v += eps
+        rate = 1 / np.sqrt(v, out=v)
+        if gamma is not None:
+            rate *= gamma[c]
+        out *= rate.reshape(layout.shape)
+        if beta is not None:
+            out += beta[c].reshape(layout.shape)
+
+    _each(block, x, layout)
+    return y, mean, var
 
 
-def normalize(layout: Layout, x: Array, eps: float, gamma: Array | None, beta: Array | None) -> Any:
-    """Return y = gamma (x - mean) / sqrt(var + eps) + beta, the mean and the variance."""
-    y, count = np.empty(x.shape, x.dtype), x.size // max(1, len(mean))
-    mean, var = np.empty((2, channels), x.dtype)
+def rescale(x: Array, layout: Layout, factor: Array, shift: Array | None = None) -> Array:
+    """Return x factor + shift."""
+    y = np.empty_like(x)
 
-    def block(a: slice) -> None:
-        rows, out = x[layout.of(a)], y[layout.of(a)]
+    def block(at: tuple[slice, ...]) -> None:
+        out = np.multiply(x[at], factor[at[-1]].reshape(layout.shape), out=y[at])
+        if shift is not None:
+            out += shift[at[-1]].reshape(layout.shape)
+
+    _each(block, x, layout)
+    return y
+
+
+def sums(dy: Array, x: Array, layout: Layout, mean: Array) -> tuple[Array, Array]:
+    """Return Σ dy (x - mean) and Σ dy of each channel."""
+    dots, totals = np.zeros((2, x.shape[layout.axis]), x.dtype)
+
+    def block(at: tuple[slice, ...]) -> None:
+        c = at[-1]
+        dots[c] = layout.dot(dy[at], x[at] - mean[c].reshape(layout.shape))
+        totals[c] = layout.sum(dy[at])
+
+    _each(block, x, layout)
+    return dots, totals
+
+
+def backward(
+    dy: Array, x: Array, layout: Layout, mean: Array, rate: Array, gamma: Array | None
+) -> tuple[Array, Array, Array]:
+    """Return dx = gamma rate (dy - Σ dy / M - z rate² Σ dy z / M), Σ dy z and Σ dy, where z = x - mean."""
+    channels, count = x.shape[layout.axis], x.shape[1 - layout.axis]
+    dx, (dots, totals) = np.empty_like(x), np.zeros((2, channels), x.dtype)
+    factor = rate if gamma is None else rate * gamma
+    slope = rate * rate / -max(1, count)
+
+    def block(at: tuple[slice, ...]) -> None:
+        c, grad = at[-1], dy[at]
+        out = np.subtract(x[at], mean[c].reshape(layout.shape), out=dx[at])
+        dot, total = layout.dot(grad, out), layout.sum(grad)
+        dots[c], totals[c] = dot, total
+        dot *= slope[c]
+        out *= dot.reshape(layout.shape)
+        out += grad
+        total /= count
+        out -= total.reshape(layout.shape)
+        out *= factor[c].reshape(layout.shape)
+
+    _each(block, x, layout)
+    return dx, dots, totals
+
+
+def _each(block: Callable[[tuple[slice, ...]], None], x: Array, layout: Layout) -> None:
+    if not len(x) or not x.shape[1]:
+        return
+    with unbuffered(x):
+        share([lambda at=at: block(at) for at in layout.blocks(x)])

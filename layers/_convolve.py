@@ -64,7 +64,8 @@ def gradients(
         if x is None:
             return _input_gradient(g, W, window, shape) if dx else None, None
         turned, back = _phase(W, window, (0, 0))
-        if dx and _tile_count(shape) == _tile_count(g.shape[1:3]) and _tiles_pay(back, turned, shape, samples):
+        alike = window.stride == (1, 1) and _tile_count(shape) == _tile_count(g.shape[1:3])
+        if dx and alike and _tiles_pay(back, turned, shape, samples):
             # Both gradients from the same tiles of g: dW too is a correlation of g with x, turned.
             of_x, of_turned = _winograd.correlate(g, turned, None, back.start, shape, x)
             return of_x, of_turned.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]

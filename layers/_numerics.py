@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
-from ._products import multiply
 from .threads import share, sharing
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -55,30 +54,28 @@ def row_max(a: Array) -> Array:
     return a.take(row_starts(*a.shape) + a.argmax(axis=1))
 
 
-SHARED = 4_000_000  # products of numbers in a matrix product that is worth sharing out
-PARTS = 8
+SHARED = 4_000_000  # multiplications in a matrix product that is worth a task of its own
+FEW = 4096  # elements: products of so small a matrix are never shared out, and not worth the call that finds out
 
 
 def matrix_product(a: Array, b: Array, out: Array | None = None) -> Array:
     """``a @ b`` for matrices; inside ``worker_threads``, where BLAS has one thread, shared out to ours if large.
 
-    ``out`` is C-contiguous.
+    ``out``, if given, is C-contiguous.
     """
     (m, k), n = a.shape, b.shape[1]
-    if m * k * n < SHARED or not sharing():
+    if m * k * n < 2 * SHARED or not sharing():
         return np.dot(a, b, out)
-    if out is None:
-        out = np.empty((m, n), np.result_type(a, b))
-    whole = out
-    wide = n >= m  # cut the longer side of the result
-    size = -(-max(m, n) // PARTS)
+    y = np.empty((m, n), np.result_type(a, b)) if out is None else out
+    parts = m * k * n // SHARED
+    size = -(-max(m, n) // parts // 16) * 16  # of the longer side, in whole vector registers
 
     def work(start: int) -> None:
         part = slice(start, start + size)
-        if wide:
-            multiply(a, b[:, part], whole[:, part])
+        if n >= m:
+            np.matmul(a, b[:, part], out=y[:, part])
         else:
-            multiply(a[part], b, whole[part])
+            np.matmul(a[part], b, out=y[part])
 
-    share([lambda start=start: work(start) for start in range(0, max(m, n), size)])
-    return out
+    share([partial(work, start) for start in range(0, max(m, n), size)])
+    return y

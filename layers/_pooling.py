@@ -7,64 +7,17 @@ strided view of the image: no window is ever copied.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from ._pooling_windows import Line
 from .threads import LARGE, share
 
 Array = np.ndarray[Any, np.dtype[Any]]
 RUN = 64  # numbers side by side: with fewer, NumPy spends its time on starting loops
 ROWS, COLUMNS = 1, 2  # axes of (C, H, W, N)
-
-
-class Line(NamedTuple):
-    """The windows along one axis: ``out`` of them over ``size`` pixels."""
-
-    size: int
-    kernel: int
-    stride: int
-    pad: int
-    out: int
-
-    def offsets(self) -> Iterator[tuple[int, slice, slice]]:
-        """Each offset k in the window, the windows that have a pixel there, and these pixels."""
-        for k in range(self.kernel):
-            shift = k - self.pad  # of window i it is the pixel i * stride + shift
-            first = max(0, -(shift // self.stride))
-            last = min(self.out, (self.size - 1 - shift) // self.stride + 1)
-            yield k, slice(first, max(first, last)), self._pixels(first, last, shift)
-
-    def groups(self) -> Iterator[tuple[slice, list[slice]]]:
-        """Windows that have the same offsets inside the image: all the whole ones, and each at an edge by
-        itself; with the pixels at these offsets.
-        """
-        first = 0
-        while first < self.out:
-            start = first * self.stride - self.pad
-            whole = (self.size - self.kernel - start) // self.stride + 1  # from here on, unless this one is cut
-            last = first + (max(1, min(whole, self.out - first)) if start >= 0 else 1)
-            inside = range(max(0, -start), min(self.kernel, self.size - start))
-            yield slice(first, last), [self._pixels(first, last, k - self.pad) for k in inside]
-            first = last
-
-    def _pixels(self, first: int, last: int, shift: int) -> slice:
-        if first >= last:
-            return slice(0)
-        start = first * self.stride + shift
-        return slice(start, start + (last - first - 1) * self.stride + 1, self.stride)
-
-    def lengths(self, count_pad: bool) -> Array:
-        """How many pixels each window has, with or without the padding; what lies beyond it never counts."""
-        start = np.arange(self.out) * self.stride - self.pad
-        low, high = (-self.pad, self.size + self.pad) if count_pad else (0, self.size)
-        return np.minimum(start + self.kernel, high) - np.maximum(start, low)
-
-    @property
-    def tiles(self) -> bool:
-        """Whether every pixel is in exactly one window."""
-        return self.stride == self.kernel and self.pad == 0 and self.size == self.out * self.stride
 
 
 def max_pool(x: Array, rows: Line, columns: Line) -> tuple[Array, Array]:
@@ -123,11 +76,11 @@ def avg_pool(x: Array, rows: Line, columns: Line, count_pad: bool) -> Array:
     """Sums over the windows, divided by the number of their pixels."""
     c, _, _, n = x.shape
     y = np.empty((c, rows.out, columns.out, n), x.dtype)
-    area = _areas(rows, columns, count_pad, x.dtype)
+    area = _areas(rows, columns, n, count_pad, x.dtype)
 
     def block(x: Array, y: Array) -> None:
         _reduce(np.add, x, rows, columns, y)
-        y /= area
+        y /= area[..., : y.shape[-1]]
 
     in_blocks(block, x, y)
     return y
@@ -137,11 +90,11 @@ def avg_pool_back(dy: Array, rows: Line, columns: Line, count_pad: bool) -> Arra
     """Each window's gradient, divided by the number of its pixels, at all of them."""
     c, _, _, n = dy.shape
     dx = np.empty((c, rows.size, columns.size, n), dy.dtype)
-    area = _areas(rows, columns, count_pad, dy.dtype)
+    area = _areas(rows, columns, n, count_pad, dy.dtype)
 
     def block(dx: Array, dy: Array) -> None:
         along = np.empty((*dy.shape[:2], columns.size, dy.shape[3]), dy.dtype)
-        _spread(COLUMNS, dy / area, columns, along)
+        _spread(COLUMNS, dy / area[..., : dy.shape[-1]], columns, along)
         _spread(ROWS, along, rows, dx)
 
     in_blocks(block, dx, dy)
@@ -200,7 +153,7 @@ def _along(axis: int, where: slice) -> tuple[slice, ...]:
     return (slice(None),) * axis + (where,)
 
 
-def _areas(rows: Line, columns: Line, count_pad: bool, dtype: Any) -> Any:
-    """Pixels of each window; one number if they all have as many."""
+def _areas(rows: Line, columns: Line, n: int, count_pad: bool, dtype: Any) -> Array:
+    """The number of pixels of each window, (H, W, N): spread out along N, so that a division is one long run."""
     areas = np.multiply.outer(rows.lengths(count_pad), columns.lengths(count_pad)).astype(dtype)
-    return areas[0, 0] if (areas == areas[0, 0]).all() else areas[:, :, None]
+    return areas[:, :, None].repeat(n, axis=2)

@@ -6,20 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from ._images import samples_first, samples_last
-from ._normalization import Normalization
-from ._normalize import Statistics, normalize, rescale
+from . import _batch_norm as batch
 from .errors import ShapeError
-from .initializers import Constant
+from .initializers import Constant, Zeros
+from .layer import Layer
 from .param import Array
-from .threads import PIECE
 
 
-class BatchNorm(Normalization):
-    """y = gamma x̂ + beta,  x̂ = (x - m) / sqrt(v + eps);  m, v: a channel's mean and variance over the batch.
+class BatchNorm(Layer):
+    """y = gamma x̂ + beta,  x̂ = (x - m) / s,  s = sqrt(v + eps);  m, v: a channel's mean and variance in the batch.
 
     x is (N, C), (N, C, L), (N, C, H, W) or any (N, C, …): channels are on axis 1, each has a gamma and a beta, and
-    m and v are taken over all other axes. With Σ over these, M elements, and s = sqrt(v + eps):
+    m and v are taken over all other axes. With Σ over these, M elements:
 
         dgamma = Σ dy x̂,    dbeta = Σ dy,    dx = gamma / s (dy - Σ dy / M - x̂ Σ dy x̂ / M).
 
@@ -38,19 +36,21 @@ class BatchNorm(Normalization):
         How much of the running statistics stays; PyTorch's momentum is 1 minus this.
     eps : float
     affine : bool
-        Without, y = x̂. Weight decay pulls gamma and beta as any parameter, as in PyTorch; ``decay_mult = 0``
+        Without, y = x̂. Weight decay pulls gamma and beta like any parameter, as in PyTorch; ``decay_mult = 0``
         spares them.
     frozen_statistics : bool
-        Use the running statistics in training as well, and leave them as they are: for fine-tuning on small
-        batches, or on few data  [Caffe: use_global_stats]. The attribute may be set at any time. Gamma and beta
-        go on learning; their ``trainable`` stops that.
+        Use the running statistics in training as well, and leave them as they are: for fine-tuning with small
+        batches or few data  [Caffe: use_global_stats]. The attribute may be set at any time. Gamma and beta go
+        on learning; their ``trainable`` stops that.
 
     Raises
     ------
     ShapeError
         If the input has no channels, or not as many as it was built for; or if in training a channel holds a
-        single number, which says nothing of a variance.
+        single number, which has no variance.
     """
+
+    backward_uses = ("input",)
 
     def __init__(
         self, momentum: float = 0.9, eps: float = 1e-5, affine: bool = True, frozen_statistics: bool = False
@@ -67,66 +67,65 @@ class BatchNorm(Normalization):
     def build(self, in_shape: Any) -> Any:
         if not in_shape:
             raise ShapeError(f"{self.where}: expected (N, channels, …), got a vector; a single sample is x[None, :]")
-        channels = in_shape[0]
-        self.learn(channels)
-        self.mean = self.buffer("mean", (channels,))
-        self.var = self.buffer("var", (channels,), Constant(1.0))
+        channels = in_shape[:1]
+        if self.affine:
+            self.gamma = self.param("gamma", channels, Constant(1.0))
+            self.beta = self.param("beta", channels, Zeros())
+        self.mean = self.buffer("mean", channels)
+        self.var = self.buffer("var", channels, Constant(1.0))
         return in_shape
 
     def forward(self, x: Array) -> Array:
         c = self.cache
-        x = self.enter(x)
+        x = self.cast(x)
+        if x.shape[1:2] != self.mean.shape:
+            raise ShapeError(f"{self.where}: expected {self.mean.shape[0]} channels, got input of shape {x.shape}")
+        c.layout = layout = batch.FEATURES if x.ndim == 2 and x.flags.c_contiguous else batch.LINES
+        c.x = layout.view(x)
         c.fixed = self.frozen_statistics or not self.training
-        c.features = x.ndim == 2 and x.flags.c_contiguous
-        c.x = self.split(x)
-        gamma, beta = self.affinity(c.x)
+        gamma, beta = (self.gamma.data, self.beta.data) if self.affine else (None, None)
         if c.fixed:
-            mean, var = (self.along(b.data.copy(), c.x) for b in (self.mean, self.var))
-            factor = (1 if gamma is None else gamma) / np.sqrt(var + self.eps)
-            y = rescale(c.x, factor, (0 if beta is None else beta) - mean * factor)
-            c.statistics = Statistics(mean, var)
+            c.mean = self.mean.data.copy()
+            c.rate = 1 / np.sqrt(self.var.data + self.eps)
+            factor = c.rate if gamma is None else c.rate * gamma
+            shift = -c.mean * factor
+            y = batch.rescale(c.x, layout, factor, shift if beta is None else shift + beta)
         else:
-            self._refuse_single(x)
-            y, c.statistics = normalize(c.x, self.rate(), gamma, beta)
-            self._follow(c.statistics, x.size // x.shape[1])
-        return self.join(y, x.shape)
+            y, c.mean, var = batch.normalize(c.x, layout, self.eps, gamma, beta)
+            c.rate = 1 / np.sqrt(var + self.eps)
+            self._follow(x, c.mean, var)
+        return layout.back(y, x.shape)
 
-    def check(self, in_shape: Any) -> None:
-        channels = self.mean.shape
-        if in_shape[:1] != channels:
-            raise ShapeError(f"{self.where}: expected {channels[0]} channels, got input of shape (N, …) {in_shape}")
+    def backward(self, dy: Array) -> Array | None:
+        c, gamma = self.cache, self.gamma.data if self.affine else None
+        grad, learned = c.layout.view(self.cast(dy)), self.affine and (self.gamma.trainable or self.beta.trainable)
+        dx = dots = totals = None
+        if self.input_grad and not c.fixed:
+            dx, dots, totals = batch.backward(grad, c.x, c.layout, c.mean, c.rate, gamma)
+        elif learned:
+            dots, totals = batch.sums(grad, c.x, c.layout, c.mean)
+        if self.input_grad and c.fixed:
+            dx = batch.rescale(grad, c.layout, c.rate if gamma is None else c.rate * gamma)
+        if learned and dots is not None and totals is not None:
+            if self.gamma.trainable:
+                self.gamma.add_grad(dots * c.rate)
+            if self.beta.trainable:
+                self.beta.add_grad(totals)
+        return None if dx is None else c.layout.back(dx, dy.shape)
 
-    def split(self, x: Array) -> Array:
-        """Channels one by one, large images row by row; features, which lie sample by sample, as lanes."""
-        if self.cache.features:
-            return np.ascontiguousarray(x).reshape(1, len(x), 1, x.shape[1])
-        lines = samples_last(x)
-        size = lines[0].size
-        rows = lines.shape[1] if size > PIECE else 1
-        return lines.reshape(len(lines), rows, size // rows, 1)
+    def flops(self) -> int:
+        return 2 * super().flops()
 
-    def join(self, y: Array, shape: tuple[int, ...]) -> Array:
-        return y.reshape(shape) if self.cache.features else samples_first(y.reshape(*shape[1:], shape[0]))
-
-    def along(self, v: Array, x: Array) -> Array:
-        return v.reshape((1, 1, 1, -1) if self.cache.features else (-1, 1, 1, 1))
-
-    def convert(self, x: Array) -> Array:
-        return self.cast(x)
-
-    def _follow(self, batch: Statistics, count: int) -> None:
-        """Move the running statistics towards the batch's; an empty batch has none."""
-        if count == 0:
-            return
-        unbiased = count / (count - 1)
-        for running, now, factor in ((self.mean, batch.mean, 1.0), (self.var, batch.var, unbiased)):
-            running.data *= self.momentum
-            running.data += (1 - self.momentum) * factor * now.reshape(running.shape)
-
-    def _refuse_single(self, x: Array) -> None:
-        if x.size == x.shape[1]:
+    def _follow(self, x: Array, mean: Array, var: Array) -> None:
+        """Move the running statistics towards those of a batch; an empty one has none."""
+        count = x.size // len(mean)
+        if count == 1:
             raise ShapeError(
                 f"{self.where}: expected several numbers in each channel, got input of shape {x.shape}: a single one "
                 f"has no variance to train with; drop_last=True leaves out a last batch that is too small, and "
                 f"frozen_statistics=True trains without batch statistics"
             )
+        for running, now, factor in ((self.mean, mean, 1.0), (self.var, var, count / max(1, count - 1))):
+            if count:
+                running.data *= self.momentum
+                running.data += (1 - self.momentum) * factor * now

@@ -15,6 +15,14 @@ class _Arguments:
         self.args, self.kwargs = args, kwargs
 
 
+class _ConstructorSignature:
+    """A class's signature, worked out when it is asked for: most never are."""
+
+    def __get__(self, instance: Any, owner: type) -> Signature:
+        declared = signature(owner.__init__).parameters.values() if owner.__init__ is not object.__init__ else ()
+        return Signature(list(declared)[1:])
+
+
 class Configurable:
     """Base of layers and initialisers: remembers what it was constructed with.
 
@@ -23,13 +31,8 @@ class Configurable:
     argument under its own name unchanged, or under another name.
     """
 
-    __signature__: Signature
+    __signature__ = _ConstructorSignature()  # not that of __new__
     _arguments: _Arguments
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        declared = signature(cls.__init__).parameters.values() if cls.__init__ is not object.__init__ else ()
-        cls.__signature__ = Signature(list(declared)[1:])  # not that of __new__
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if cls.__init__ is object.__init__ and (args or kwargs):
@@ -40,10 +43,10 @@ class Configurable:
 
     def config(self) -> dict[str, Any]:
         """Constructor arguments by name, defaults left out. A ``*args`` parameter holds a list."""
-        bound = self.__signature__.bind(*self._arguments.args, **self._arguments.kwargs)
+        bound = type(self).__signature__.bind(*self._arguments.args, **self._arguments.kwargs)
         bound.apply_defaults()
         config: dict[str, Any] = {}
-        for name, parameter in self.__signature__.parameters.items():
+        for name, parameter in type(self).__signature__.parameters.items():
             value = bound.arguments[name]
             if parameter.kind is Parameter.VAR_KEYWORD:
                 config.update(value)
@@ -59,7 +62,7 @@ class Configurable:
     def __repr__(self) -> str:
         parts: list[str] = []
         for name, value in self.config().items():
-            parameter = self.__signature__.parameters.get(name)
+            parameter = type(self).__signature__.parameters.get(name)
             if parameter is not None and parameter.kind is Parameter.VAR_POSITIONAL:
                 parts += map(repr, value)
             elif parameter is not None and parameter.default is Parameter.empty:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from .errors import ShapeError
 from .layer import Layer
 from .param import Array
 
@@ -24,7 +27,7 @@ class Dropout(Layer):
 
     def __init__(self, rate: float = 0.5) -> None:
         if not 0 <= rate < 1:
-            raise ValueError(f"Dropout: expected a rate in [0, 1), got {rate}")
+            raise ValueError(f"{type(self).__name__}: expected a rate in [0, 1), got {rate}")
         self.rate = float(rate)
 
     def forward(self, x: Array) -> Array:
@@ -32,10 +35,38 @@ class Dropout(Layer):
         c.mask = None
         if not self.training or self.rate == 0:
             return x
-        kept = self.rng.random(x.shape, dtype=np.float32) >= self.rate
+        kept = self.rng.random(self._mask_shape(x), dtype=np.float32) >= self.rate
         c.mask = kept * x.dtype.type(1 / (1 - self.rate))
         return x * c.mask
 
     def backward(self, dy: Array) -> Array:
         mask = self.cache.mask
         return dy if mask is None else dy * mask
+
+    def _mask_shape(self, x: Array) -> tuple[int, ...]:
+        return x.shape
+
+
+class Dropout2D(Dropout):
+    """y = x m,  dx = dy m;  m is 0 for a whole channel of a sample with probability ``rate``, else 1 / (1 - rate).
+
+    x is (N, C, …) and m is (N, C), the same for all pixels of a channel: neighbouring pixels are so much alike
+    that single ones can be left out without any loss. In use m is 1. Tompson et al., "Efficient object localization
+    using convolutional networks", 2015.
+
+    Raises
+    ------
+    ValueError
+        If ``rate`` is not in [0, 1).
+    ShapeError
+        If the input has no channels.
+    """
+
+    def build(self, in_shape: Any) -> Any:
+        if not in_shape:
+            raise ShapeError(f"{self.where}: expected (N, channels, …), got a vector; a single sample is x[None, :]")
+        return in_shape
+
+    def _mask_shape(self, x: Array) -> tuple[int, ...]:
+        self.build(x.shape[1:])
+        return *x.shape[:2], *(1,) * (x.ndim - 2)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ._images import check_images, empty_images, samples_first, samples_last
-from ._pooling import Line, avg_pool, avg_pool_back, max_pool, max_pool_back
+from ._pooling import avg_pool, avg_pool_back, max_pool, max_pool_back
+from ._pooling_windows import Line
 from .errors import ShapeError
 from .layer import Layer
 from .param import Array

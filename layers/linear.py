@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._numerics import column_sum, matrix_product
+from ._numerics import FEW, column_sum, matrix_product
 from .errors import ShapeError
 from .initializers import He, Initializer, Zeros
 from .layer import Layer
@@ -61,7 +61,7 @@ class Affine(Layer):
             x = self.cast(x)
         rows = x if x.ndim == 2 and x.shape[1] == W.shape[0] else self._rows(x)
         self.cache.x = rows
-        y = matrix_product(rows, W)
+        y = rows.dot(W) if rows.size < FEW else matrix_product(rows, W)
         if self.bias:
             y += self.b.data
         return y if rows is x else y.reshape(*x.shape[:-1], self.out_features)
@@ -77,7 +77,7 @@ class Affine(Layer):
             self.b.add_grad(column_sum(rows))
         if not self.input_grad:
             return None
-        dx = matrix_product(rows, W.T)
+        dx = rows.dot(W.T) if rows.size < FEW else matrix_product(rows, W.T)
         return dx if rows is dy else dx.reshape(*dy.shape[:-1], W.shape[0])
 
     def flops(self) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._numerics import matrix_product
+from ._numerics import FEW, matrix_product
 from .errors import ShapeError
 from .flat import FlatBuffer
 
@@ -97,7 +97,7 @@ class Param(Buffer):
     def add_grad_product(self, a: Array, b: Array) -> None:
         """``self.grad += a @ b`` for matrices ``a`` and ``b``, written in place when that is possible."""
         if self.fresh and a.dtype == b.dtype == self._grad.dtype:
-            matrix_product(a, b, self._grad)
+            np.dot(a, b, self._grad) if self._grad.size < FEW else matrix_product(a, b, self._grad)
             self.fresh = False
         else:
             self.add_grad(matrix_product(a, b))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ._images import check_images, pair, samples_first, samples_last
-from ._pooling import Line, avg_pool, avg_pool_back, max_pool, max_pool_back, max_pool_index
+from ._pooling import avg_pool, avg_pool_back, max_pool, max_pool_back, max_pool_index
+from ._pooling_windows import Line
 from .errors import ShapeError
 from .layer import Layer
 from .param import Array

@@ -14,7 +14,7 @@ from .errors import ShapeError
 from .initializers import Constant
 from .layer import Layer
 from .param import Array
-from .threads import elementwise
+from .threads import LARGE, elementwise
 
 
 class ReLU(Layer):
@@ -31,26 +31,28 @@ class ReLU(Layer):
         self.negative_slope = float(negative_slope)
 
     def forward(self, x: Array) -> Array:
-        y = elementwise(self._rectified, x)
+        y = np.maximum(x, 0) if x.size < LARGE else elementwise(_rectified, x)
         # The sign of y tells that of x, and the next layer keeps y anyway; only a negative slope turns it.
-        self.cache.positive = y if self.negative_slope >= 0 else x
-        return y
-
-    def backward(self, dy: Array) -> Array:
-        return elementwise(self._gradient, dy, self.cache.positive)
-
-    def _rectified(self, x: Array, out: Array | None) -> Array:
-        y = np.maximum(x, 0, out=out)
+        self.cache.positive = y
         if self.negative_slope:
+            self.cache.positive = x
             y += self.negative_slope * np.minimum(x, 0)
         return y
 
-    def _gradient(self, dy: Array, y: Array, out: Array | None) -> Array:
-        positive = y > 0
-        dx = np.multiply(dy, positive, out=out)
+    def backward(self, dy: Array) -> Array:
+        y = self.cache.positive
+        dx = dy * (y > 0) if dy.size < LARGE else elementwise(_where_positive, dy, y)
         if self.negative_slope:
-            dx += self.negative_slope * (dy * ~positive)
+            dx += self.negative_slope * (dy * (y <= 0))
         return dx
+
+
+def _rectified(x: Array, out: Array) -> Array:
+    return np.maximum(x, 0, out=out)
+
+
+def _where_positive(dy: Array, y: Array, out: Array) -> Array:
+    return np.multiply(dy, y > 0, out=out)
 
 
 class PReLU(Layer):

@@ -117,8 +117,8 @@ def worker_threads() -> Iterator[None]:
 
 
 def sharing() -> bool:
-    """Whether work is being shared out to several threads at the moment."""
-    return _team.users > 0 and _team.pool is not None
+    """Whether ``worker_threads`` is in force."""
+    return _team.users > 0
 
 
 def share(tasks: Iterable[Callable[..., object]], scratch: Callable[[], Any] | None = None) -> None:

@@ -14,23 +14,19 @@ INITIAL_VALUES, FORWARD_PASSES = 0, 1  # streams of random numbers
 
 
 class Tree:
-    """What all layers below one top have in common: ``stamp`` grows whenever a layer comes or goes."""
+    """What all layers below one top have in common.
+
+    ``stamp`` grows whenever a layer comes or goes; ``uses_threads``: whether any of them does.
+    """
 
     def __init__(self, top: Node) -> None:
-        self.top, self.stamp = top, 0
-        self._uses_threads: bool | None = None
-
-    @property
-    def uses_threads(self) -> bool:
-        """Whether any layer wants ``worker_threads``."""
-        if self._uses_threads is None:
-            self._uses_threads = any(node.uses_threads for _, node in self.top.walk())
-        return self._uses_threads
+        self.top, self.stamp = top, -1
+        self.change()
 
     def change(self) -> None:
         """Take note that a layer has come or gone."""
         self.stamp += 1
-        self._uses_threads = None
+        self.uses_threads = any(node.uses_threads for _, node in self.top.walk())
 
 
 class Node(Configurable):

@@ -18,6 +18,7 @@ from handbrew.layers import (
     Softmax,
     SoftmaxCrossEntropy,
     refuse_reuse,
+    sharing,
     worker_threads,
 )
 
@@ -144,12 +145,10 @@ class Sequential(Net):
 
     def forward(self, x: Array, target: Array | None = None, weight: Array | None = None) -> Any:
         """Return the output, or for a net that ends in a loss, with a target: the loss."""
-        if self.tree is not None and self.tree.uses_threads:
+        tree = self.tree
+        if tree is not None and tree.uses_threads and not sharing():
             with worker_threads():
-                return self._forward(x, target, weight)
-        return self._forward(x, target, weight)
-
-    def _forward(self, x: Array, target: Array | None, weight: Array | None) -> Any:
+                return Sequential.forward(self, x, target, weight)
         body, head = self._chain
         layer: Layer = self
         try:
@@ -184,12 +183,10 @@ class Sequential(Net):
         ``dy`` is the gradient of what ``forward`` returned: 1.0 if that was the loss. A net that ends
         in a loss stops at its lowest trainable layer; ``input_grad=True`` makes it go on to the input.
         """
-        if self.tree is not None and self.tree.uses_threads:
+        tree = self.tree
+        if tree is not None and tree.uses_threads and not sharing():
             with worker_threads():
-                return self._backward(dy, input_grad)
-        return self._backward(dy, input_grad)
-
-    def _backward(self, dy: Any, input_grad: bool | None) -> Array | None:
+                return Sequential.backward(self, dy, input_grad)
         c, (body, head) = self.cache, self._chain
         shape = c.scores_shape  # before forward, this raises
         wanted = self.input_grad if input_grad is None else input_grad
