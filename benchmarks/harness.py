@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import exp, log
 from statistics import median
 from time import perf_counter
@@ -15,7 +15,7 @@ Times = dict[str, list[float]]
 
 
 def interleave(
-    contenders: dict[str, Step], rounds: int, turn: float = 0.1, warm: float = 0.04, least: int = 1
+    contenders: Mapping[str, Step], rounds: int, turn: float = 0.1, warm: float = 0.04, least: int = 1
 ) -> Times:
     """Seconds a step, one figure a round, for every contender in turn, the order rotated.
 

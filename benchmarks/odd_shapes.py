@@ -22,7 +22,7 @@ class Case(NamedTuple):
 
     out_channels: int
     kernel_size: int
-    options: dict[str, int]
+    options: dict[str, Any]
     in_shape: tuple[int, int, int, int]
 
     def __str__(self) -> str:
@@ -67,7 +67,8 @@ def _handbrew(net: Sequential, x: Array, dy: Array) -> tuple[Callable[[], Any], 
 
 
 def _torch(net: Sequential, x: Array, dy: Array, layout: str) -> tuple[Callable[[], Any], ...]:
-    model = twin(net).to(memory_format=LAYOUTS[layout])
+    model: Any = twin(net)
+    model = model.to(memory_format=LAYOUTS[layout])
     inputs, upstream = (torch.from_numpy(a).to(memory_format=LAYOUTS[layout]) for a in (x, dy))
     inputs.requires_grad_()
 

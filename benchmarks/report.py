@@ -64,7 +64,7 @@ def _convnets(results: Results) -> str:
                 f"{ratios['classic im2col']:.1f}",
                 f"{results['without threadpoolctl'][name]:.2f}",
                 f"{entry['GFLOP/s']:.0f}",
-                f"{100 * entry['share of product speed']:.0f} %",
+                f"{100 * entry['GFLOP/s'] / speed:.0f} %",
             )
         )
     columns = ("net", "handbrew", "PyTorch", "contiguous", "channels last", "classic im2col", "without threadpoolctl")

@@ -10,7 +10,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from time import perf_counter
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")  # for all processes that are started from here too
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
@@ -35,16 +40,9 @@ def main() -> None:
     parser.add_argument("--no-write", action="store_true", help="print only")
     args = parser.parse_args()
     torch.set_num_threads(2)
-    rounds = args.rounds
-    results: measure.Results = {"machine": measure.machine()}
-    results |= measure.convnet_steps(rounds) | measure.mlps(rounds) | measure.inference(rounds)
-    results["without threadpoolctl"] = measure.without_threadpoolctl()
-    results["memory MB"] = memory.measure()
-    results["odd convolutions"] = measure.odd_convolutions(max(2, rounds // 2))
-    results["growth"] = measure.grow(max(2, rounds // 3))
-    if args.mnist:
-        results["MNIST epoch"] = mnist.compare(args.mnist)._asdict()
-    results["import seconds"] = import_cost.measure()
+    if hasattr(os, "getloadavg") and (load := os.getloadavg()[0]) > 0.5:
+        print(f"other work keeps {load:.1f} cores busy: the figures will be wrong", file=sys.stderr)
+    results = run_sections(args.rounds, args.mnist)
     text = report.page(results)
     print(text)
     if not args.no_write:
@@ -52,6 +50,31 @@ def main() -> None:
         head = page.read_text().split(MARK)[0]
         page.write_text(f"{head}{MARK}\n\n{text}")
         (DOCS / "benchmarks.json").write_text(json.dumps(results, indent=1) + "\n")
+
+
+def run_sections(rounds: int, folder: str | None) -> measure.Results:
+    """All measurements, with a line about each on standard error."""
+    results: measure.Results = {"machine": measure.machine()}
+    few = max(3, rounds // 3)
+    for measured in (measure.convnet_steps, measure.mlps, measure.inference):
+        results |= timed(partial(measured, rounds), measured.__name__)
+    sections: dict[str, Callable[[], Any]] = {
+        "without threadpoolctl": measure.without_threadpoolctl,
+        "memory MB": memory.measure,
+        "odd convolutions": lambda: measure.odd_convolutions(few),
+        "growth": lambda: measure.grow(few),
+        "import seconds": import_cost.measure,
+    }
+    if folder:
+        sections["MNIST epoch"] = lambda: mnist.compare(folder)._asdict()
+    return results | {name: timed(section, name) for name, section in sections.items()}
+
+
+def timed(section: Callable[[], Any], name: str) -> Any:
+    start = perf_counter()
+    found = section()
+    print(f"{name}: {perf_counter() - start:.0f} s", file=sys.stderr)
+    return found
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ LAYOUTS = {"contiguous": torch.contiguous_format, "channels last": torch.channel
 def model_and_input(net: Sequential, X: Array, layout: str) -> tuple[torch.nn.Module, torch.Tensor]:
     """Both are in the layout before the clock starts."""
     memory_format = LAYOUTS[layout]
-    return twin(net).to(memory_format=memory_format), torch.from_numpy(X).to(memory_format=memory_format)
+    model: Any = twin(net)  # PyTorch's annotations do not know of memory_format
+    return model.to(memory_format=memory_format), torch.from_numpy(X).to(memory_format=memory_format)
 
 
 def training_step(net: Sequential, X: Array, y: Array, layout: str, fused: bool) -> Callable[[], float]:

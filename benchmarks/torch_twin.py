@@ -52,7 +52,8 @@ def twin(layer: Layer) -> nn.Module:
             )
             return _with(conv, weight=layer.W.data, **({"bias": layer.b.data} if layer.bias else {}))
         case Affine():
-            return _with(nn.Linear(*layer.W.shape), weight=layer.W.data.T, bias=layer.b.data)
+            n, m = layer.W.shape
+            return _with(nn.Linear(n, m), weight=layer.W.data.T, bias=layer.b.data)
         case BatchNorm():
             channels = (layer.in_shape or ())[0]
             return nn.BatchNorm2d(channels, layer.eps, momentum=1 - layer.momentum)  # starts with scale 1 and shift 0

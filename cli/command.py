@@ -17,6 +17,7 @@ EXAMPLES = """examples:
   handbrew train                                  the digits that come with handbrew, into run/
   handbrew train --data flowers.csv --target species --out flowers
   handbrew train --data mnist/ --net 784-256-10   a folder with MNIST's four files
+  handbrew train --data mnist/ --net lenet        the same with a ready-made net for images
   handbrew test run/                              loss, accuracy and a table of the classes
   handbrew predict run/ new.csv                   a class and its probability for every row
   handbrew summary --net 784-256-10               shapes, parameters and operations of a net

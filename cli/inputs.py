@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from handbrew.data import Dataset, FileFormatError, digits, load, read_csv, read_features, read_idx
+from handbrew.data import Dataset, FileFormatError, digits, load, read_cifar, read_csv, read_features, read_idx
 from handbrew.data.npz import TEST, TRAIN, Npz
 
 from .task import Task
@@ -79,7 +79,7 @@ def _relabelled(data: Dataset, classes: tuple[str, ...], path: str) -> Dataset:
 
 
 def read_samples(path: str, task: Task) -> Array:
-    """Samples without labels, from a CSV, npz or IDX file, or a folder; pixels from 0 to 1.
+    """Samples without labels, from a CSV, npz, IDX or CIFAR file (.bin), or a folder; pixels from 0 to 1.
 
     Raises
     ------
@@ -93,7 +93,10 @@ def read_samples(path: str, task: Task) -> Array:
     suffix = file.suffix.lower()
     if suffix == ".csv":
         return read_features(file, task.features)
-    X = _first_array(file) if suffix == ".npz" else read_idx(file)
+    if suffix == ".bin":
+        X = read_cifar(file, classes=100 if task.outputs == 100 else 10).X
+    else:
+        X = _first_array(file) if suffix == ".npz" else read_idx(file)
     return X / np.float32(255) if X.dtype == np.uint8 else X
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 
 from handbrew.layers import (
@@ -31,26 +30,15 @@ ACTIVATIONS: dict[str, type[Layer]] = {
     "softplus": Softplus,
     "tanh": Tanh,
 }
-HIDDEN = 128  # units of the hidden layer in a net that nobody described
+# Of a net that nobody described: the units of its hidden layer, and what follows it.
+HIDDEN, ACTIVATION = 128, "relu"
 
 
-def add_net_arguments(parser: argparse._ActionsContainer) -> None:
-    """The options that describe a net."""
-    parser.add_argument(
-        "--net",
-        type=sizes,
-        metavar="SIZES",
-        help="features, hidden units, outputs, such as 784-256-10 (default: one hidden layer of 128)",
-    )
-    parser.add_argument("--activation", choices=ACTIVATIONS, default="relu", help="between the layers (default: relu)")
-    parser.add_argument("--dropout", type=float, default=0.0, metavar="RATE", help="after each activation (default: 0)")
-
-
-def sizes(text: str) -> tuple[int, ...]:
-    """Read ``784-256-10``."""
+def as_sizes(text: str) -> tuple[int, ...] | None:
+    """``784-256-10`` as numbers; ``None`` for anything else."""
     parts = text.split("-")
     if len(parts) < 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise argparse.ArgumentTypeError(f"expected sizes such as 784-256-10, got {text!r}")
+        return None
     return tuple(map(int, parts))
 
 
@@ -74,8 +62,8 @@ def fit_sizes(wanted: Sequence[int] | None, features: int, outputs: int, what: s
 def make_mlp(
     sizes: Sequence[int],
     *,
-    activation: str = "relu",
-    dropout: float = 0.0,
+    activation: str | None = None,
+    dropout: float | None = None,
     flatten: bool = False,
     regression: bool = False,
     seed: int = 0,
@@ -83,7 +71,7 @@ def make_mlp(
     """A chain of ``Affine`` layers with an activation after each but the last, and the loss that fits."""
     layers: list[Layer] = [Flatten()] if flatten else []
     for size in sizes[1:-1]:
-        layers += [Affine(size), ACTIVATIONS[activation]()]
+        layers += [Affine(size), ACTIVATIONS[activation or ACTIVATION]()]
         if dropout:
             layers.append(Dropout(dropout))
     loss = MeanSquaredError() if regression else SoftmaxCrossEntropy()

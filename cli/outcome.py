@@ -12,7 +12,7 @@ from handbrew.nets.table import table
 
 from .task import Array, Task
 
-BATCH = 1024  # bounds memory, changes nothing
+BATCH = 256  # bounds memory, changes nothing
 
 
 @dataclass(frozen=True)

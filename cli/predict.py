@@ -16,8 +16,8 @@ from .task import Array, Task
 
 FEW = 10  # samples that are shown of the held-out ones
 EPILOG = """file:
-  A CSV with the columns of the training file (others are passed over), an .npz with an array X, or an IDX
-  file. Without one, the first 10 held-out samples are predicted, with the true answer at the end.
+  A CSV with the columns of the training file (others are passed over), an .npz with an array X, an IDX
+  file or a .bin of CIFAR. Without one, the first 10 held-out samples are predicted, with the true answer at the end.
 """
 
 
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the verb."""
     parser.epilog = EPILOG
     parser.add_argument("folder", type=Path, metavar="RUN", help="folder that handbrew train left")
-    parser.add_argument("file", nargs="?", metavar="FILE", help="CSV, npz or IDX")
+    parser.add_argument("file", nargs="?", metavar="FILE", help="CSV, npz, IDX or CIFAR")
     parser.add_argument("--out", type=Path, metavar="CSV", help="write the predictions to a CSV file instead")
 
 

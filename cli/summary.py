@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .mlp import add_net_arguments, make_mlp
+from .mlp import make_mlp
+from .net import add_net_arguments
+from .ready_made import READY_MADE
 from .run_folder import Run
+from .settings import refuse_options_of_sizes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,9 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Print the summary of a run's net, or of the one described by ``--net``."""
     if (args.folder is None) == (args.net is None):
-        raise ValueError("summary: expected either a run's folder or --net, such as --net 784-256-10")
+        raise ValueError("summary: expected either a run's folder or --net, such as --net 784-256-10 or --net lenet")
     if args.folder is not None:
         print(Run.open(args.folder).net.summary())
+    elif args.net in READY_MADE:
+        refuse_options_of_sizes(args)
+        own = READY_MADE[args.net]
+        print(f"for samples of shape {own.in_shape}, in 10 classes\n\n{own.make(classes=10).summary(own.in_shape)}")
     else:
         net = make_mlp(args.net, activation=args.activation, dropout=args.dropout)
         print(net.summary(args.net[:1]))

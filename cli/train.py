@@ -16,16 +16,17 @@ from handbrew.nets import Sequential
 from handbrew.solvers import SGD, History, NonFiniteError, duration
 
 from .inputs import read_parts
-from .mlp import add_net_arguments, fit_sizes, make_mlp
+from .net import add_net_arguments, make_net
 from .outcome import Outcome, evaluate
 from .run_folder import CONFIG, CONFUSION, HISTORY, LOSS, NET, PREDICTED, Run, abandon, claim
 from .settings import Settings, add_training_arguments, settle
 from .task import Task
 
 EPILOG = """data:
-  A folder or file: MNIST's four IDX files; train.npz or train.csv with or without test.npz or test.csv;
-  an .npz with arrays X and y; a .csv whose first line names the columns. Without a test part, a fifth of
-  the samples, always the same, is held out of training and used to measure what was learned.
+  A folder or file: MNIST's four IDX files; the binary files of CIFAR-10 or CIFAR-100; train.npz or
+  train.csv with or without test.npz or test.csv; an .npz with arrays X and y; a .csv whose first line
+  names the columns. Without a test part, a fifth of the samples, always the same, is held out of training
+  and used to measure what was learned.
   The columns of a table are scaled to mean 0 and variance 1. In the column to learn, whole numbers and
   words are classes; numbers with fractions, or all numbers with --regression, are quantities.
 """
@@ -53,21 +54,12 @@ def run(args: argparse.Namespace) -> None:
     """Train, save, tell."""
     train, held_out = read_parts(args.data, args.target, args.regression)
     task = Task.of(train, held_out)
-    features = math.prod(task.in_shape)
-    sizes = fit_sizes(args.net, features, task.outputs, task.what)
-    settings = settle(args, sizes, task, len(train))
-    net = make_mlp(
-        sizes,
-        activation=settings.activation,
-        dropout=settings.dropout,
-        flatten=len(task.in_shape) > 1,
-        regression=task.classes is None,
-        seed=settings.seed,
-    )
+    settings = settle(args, task, len(train))
+    net = make_net(settings, task)
     claim(args.out)
     print(
         f"{train.name}: {len(train):,} samples to learn from, {len(held_out):,} held out; "
-        f"{features:,} features, {task.outputs:,} {task.what}",
+        f"{math.prod(task.in_shape):,} features, {task.outputs:,} {task.what}",
         flush=True,
     )
     if task.features and task.classes and 5 * len(task.classes) > len(train):

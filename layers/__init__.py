@@ -22,6 +22,7 @@ from .errors import CacheError, DTypeError, LabelError, LayerReuseError, NotBuil
 from .flat import FlatBuffer, aligned_zeros, pack
 from .given import build_from
 from .global_pooling import GlobalAvgPool2D, GlobalMaxPool2D, SpatialPyramidPool
+from .group_norm import MVN, GroupNorm, InstanceNorm
 from .hinge_losses import MulticlassHinge, OneVsRestHinge
 from .inference import inference
 from .initializers import (
@@ -41,14 +42,14 @@ from .layer import Layer
 from .linear import Affine
 from .loss import Loss
 from .merge import Add, Concat, Maximum, Multiply
-from .normalization import GroupNorm, InstanceNorm, LayerNorm, RMSNorm
+from .normalization import LayerNorm, RMSNorm
 from .padding import Pad2D
 from .param import Buffer, Param
 from .pooling import AvgPool2D, MaxPool2D
 from .rectifiers import ELU, SELU, PReLU, ReLU
 from .reduction import Reduce
 from .regression_losses import EuclideanLoss, Huber, MeanAbsoluteError, MeanSquaredError
-from .response_norm import LRN, MVN
+from .response_norm import LRN
 from .shape import Flatten, Reshape, Transpose
 from .sigmoids import GELU, Sigmoid, SiLU, Softplus, Tanh
 from .slicing import Slice, Split

@@ -15,12 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ._images import samples_first, samples_last
-from ._normalize import unbuffered
 from ._numerics import column_sum, row_sum
 from .threads import PIECE, share
 
 Array = np.ndarray[Any, np.dtype[Any]]
 BLOCK = 2 * PIECE
+# Where something is broadcast, NumPy copies runs shorter than BUFFER into a buffer of that size. That helps with
+# very SHORT ones; to go without doubles the speed of the others.
+BUFFER, SHORT = 8192, 400
 
 
 class Layout(NamedTuple):
@@ -131,5 +133,13 @@ def backward(
 def _each(block: Callable[[tuple[slice, ...]], None], x: Array, layout: Layout) -> None:
     if not len(x) or not x.shape[1]:
         return
-    with unbuffered(x):
-        share([lambda at=at: block(at) for at in layout.blocks(x)])
+    if x.size <= PIECE:
+        block((slice(None), slice(None)) if layout.axis else (slice(None),))
+        return
+    tasks = [lambda at=at: block(at) for at in layout.blocks(x)]
+    if not SHORT < x.shape[1] < BUFFER:
+        share(tasks)
+        return
+    with np.errstate():  # at its end the buffer is what it was; other threads never see it
+        np.setbufsize(16)
+        share(tasks)

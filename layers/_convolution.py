@@ -8,7 +8,7 @@ import numpy as np
 
 from ._images import LAYOUTS, check_images, samples_first, samples_last
 from ._numerics import row_sum
-from ._window import Window, window_of
+from ._window import Window, make_window, window_of
 from .errors import ShapeError
 from .initializers import He, Initializer, Zeros
 from .layer import Layer, Shape
@@ -47,17 +47,23 @@ class Convolution(Layer):
         self.out_channels, self.groups, self.bias = int(out_channels), int(groups), bool(bias)
         self.kernel_size, self.stride, self.padding, self.dilation = kernel_size, stride, padding, dilation
         self.weight_init, self.bias_init = weight_init, bias_init
-        self.window  # noqa: B018  refuses what it cannot be
+        make_window(*self._options())  # refuses what it cannot be
 
     @property
     def window(self) -> Window:
         """The options as they are now."""
-        options = (_hashable(o) for o in (self.kernel_size, self.stride, self.padding, self.dilation))
-        return window_of(*options, type(self).__name__)
+        return window_of(*self._options())
+
+    def _options(self) -> tuple[Any, ...]:
+        """Those of a window, and whose they are."""
+        options = (self.kernel_size, self.stride, self.padding, self.dilation)
+        return *(tuple(o) if isinstance(o, list) else o for o in options), type(self).__name__
 
     def build(self, in_shape: Any) -> Any:
         check_images(self.where, in_shape, self.ndim)
         channels, *size = in_shape
+        if not channels:
+            raise ShapeError(f"{self.where}: expected at least one channel, got {in_shape} without the batch axis")
         if channels % self.groups:
             raise ShapeError(f"{self.where}: {self.groups} groups do not divide the input's {channels} channels")
         out_size = self.out_size((1, *size)[-2:])
@@ -105,7 +111,3 @@ class Convolution(Layer):
 
     def _leave(self, y: Array) -> Array:
         return samples_first(y if self.ndim == 4 else y[:, 0])
-
-
-def _hashable(option: Any) -> Any:
-    return tuple(option) if isinstance(option, list) else option

@@ -1,19 +1,16 @@
-"""Making the mean 0 and the variance 1 in groups of each sample's own numbers, forwards and backwards.
+"""Making the mean 0 and the variance 1 of each sample's own numbers, forwards and backwards.
 
-Arrays are (A, B, P, L): the mean and the variance are taken over B and P, once for each a and l; gamma and beta
-have a number for each b, or a and b, and are the same along P and L. The L *lanes* lie side by side in memory:
+Arrays hold *rows*, each normalised by itself, of *positions*, each with a gamma and a beta: (A, rows, positions),
+or with ``lanes`` (A, positions, rows), which is how images lie, samples last. Rows of one a share gamma and beta,
+which are (A, positions); means and the like are (A, rows).
 
-    rows of features            (rows, features, 1, 1)
-    images, samples last        (groups, channels of a group, pixels, N)
-    images, samples first       (N groups, channels of a group, pixels, 1)
-
-Blocks of A stay in a core's cache through all steps, so that each array goes through main memory once.
+What is broadcast here runs along short stretches of memory, where NumPy's broadcasting is three times slower than
+BLAS: so a mean that is taken from each row is written out by ``_outer``, and sums are products with a vector.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,11 +21,11 @@ from .threads import PIECE, share
 Array = np.ndarray[Any, np.dtype[Any]]
 # Of a variance v: the factor r that makes it 1, and u with dr/dv = -r² u / 2.
 Rate = Callable[[Array], tuple[Array, Array]]
-BUFFER = 8192  # elements: NumPy's ufuncs copy shorter runs into a buffer of this size, if anything is broadcast
+SMALL = 8192  # elements
 
 
 class Statistics(NamedTuple):
-    """What was subtracted (None: nothing), and the mean square of the rest; both (A, 1, 1, L)."""
+    """What was subtracted (None: nothing), and the mean square of the rest; both (A, rows)."""
 
     mean: Array | None
     var: Array
@@ -60,129 +57,113 @@ def unscaled(var: Array) -> tuple[Array, Array]:
 
 
 def normalize(
-    x: Array, rate: Rate, gamma: Array | None = None, beta: Array | None = None, centred: bool = True
+    x: Array, lanes: bool, rate: Rate, gamma: Array | None = None, beta: Array | None = None, centred: bool = True
 ) -> tuple[Array, Statistics]:
     """Return y = (x - mean) r gamma + beta, and what it took."""
-    y, size = np.empty(x.shape, x.dtype), x.shape[1] * x.shape[2]
-    of_groups = (x.shape[0], 1, 1, x.shape[3])
-    mean, var = np.zeros(of_groups, x.dtype) if centred else None, np.zeros(of_groups, x.dtype)
+    y, (rows, size) = np.empty(x.shape, x.dtype), _sizes(x, lanes)
+    mean, var = np.zeros((2, len(x), rows), x.dtype)
+    one = ones(size, x.dtype)[None]
 
-    def block(a: slice) -> None:
-        z, out = x[a], y[a]
-        if mean is not None:
-            m = mean[a] = _sum(_flat(z)) / size
-            z = np.subtract(z, m, out=out)
-        flat = _flat(z)
-        v = var[a] = _dot(flat, flat) / size
-        np.multiply(z, _times(rate(v)[0], gamma, a), out=out)
+    def block(a: slice, r: slice, at: tuple[slice, ...]) -> None:
+        z, out = x[at], y[at]
+        if centred:
+            m = mean[a, r] = _over_positions(z, one, lanes) / size
+            z = np.subtract(z, _outer(m, one, lanes), out=out)
+        v = var[a, r] = (_over_positions(z * z, one, lanes) if lanes else np.vecdot(z, z)) / size
+        np.multiply(z, _outer(rate(v)[0], one if gamma is None else gamma[a], lanes), out=out)
         if beta is not None:
-            out += _part(beta, a)
+            out += _outer(np.ones_like(v), beta[a], lanes)
 
-    _in_blocks(block, x)
-    return y, Statistics(mean, var)
+    _in_blocks(block, x, lanes)
+    return y, Statistics(mean if centred else None, var)
 
 
 def gradients(
     dy: Array,
     x: Array,
+    lanes: bool,
     statistics: Statistics,
     rate: Rate,
     gamma: Array | None = None,
     wanted: tuple[bool, bool] = (True, True),
 ) -> tuple[Array | None, Array | None, Array | None]:
-    """Return dx, dgamma = Σ dy z r and dbeta = Σ dy, where z = x - mean.
+    """Return dx, dgamma = Σ dy z r and dbeta = Σ dy, where z = x - mean and the sums run over the rows.
 
-    With g = dy gamma, dx = r (g - mean of g - z r u mean of g z); without the mean of g if x was not centred. The
-    sums run over what shares a gamma. ``wanted`` says whether dx is, and whether dgamma and dbeta are.
+    With g = dy gamma, dx = r (g - mean of g - z r u mean of g z); without the mean of g if x was not centred.
+    ``wanted`` says whether dx is, and whether dgamma and dbeta are.
     """
     mean, var = statistics
     dx = np.empty(x.shape, x.dtype) if wanted[0] else None
-    size = x.shape[1] * x.shape[2]
-    learned: dict[int, tuple[Array, Array]] = {}
+    size = _sizes(x, lanes)[1]
+    one = ones(size, x.dtype)[None]
+    learned: dict[tuple[int, int], tuple[slice, Array, Array]] = {}
 
-    def block(a: slice) -> None:
-        grad, z, out = dy[a], x[a], None if dx is None else dx[a]
+    def block(a: slice, r: slice, at: tuple[slice, ...]) -> None:
+        grad, z = dy[at], x[at]
         if mean is not None:
-            z = np.subtract(z, mean[a], out=out)
-        r, u = rate(var[a])
-        dots, totals = _dot(grad, z), _sum(grad)  # along P
-        if wanted[1] and gamma is not None:
-            learned[a.start] = _shared(dots * r, gamma), _shared(totals, gamma)
-        if out is None:
+            z = z - _outer(mean[a, r], one, lanes)
+        factor, u = rate(var[a, r])
+        weight, products = one if gamma is None else gamma[a], grad * z
+        if wanted[1]:
+            every = np.ones_like(factor)
+            sums = _over_rows(products, factor, lanes), _over_rows(grad, every, lanes)
+            learned[a.start, r.start] = a, *sums
+        if dx is None:
             return
-        np.multiply(z, _weighted(dots, gamma, a) * r * r * u / -size, out=out)
-        out += grad * _times(r, gamma, a)
+        slope = _over_positions(products, weight, lanes) * factor * factor * u / -size
+        out = np.multiply(grad, _outer(factor, weight, lanes), out=dx[at])
+        z = np.multiply(z, _outer(slope, one, lanes), out=products)
+        out += z
         if mean is not None:
-            out -= r * _weighted(totals, gamma, a) / size
+            out -= _outer(_over_positions(grad, weight, lanes) * factor / size, one, lanes)
 
-    _in_blocks(block, x)
-    if gamma is None or not learned:
+    _in_blocks(block, x, lanes)
+    if not wanted[1]:
         return dx, None, None
-    dgammas, dbetas = zip(*(learned[a] for a in sorted(learned)), strict=True)
-    join = np.concatenate if len(gamma) > 1 else sum
-    return dx, join(dgammas), join(dbetas)
+    dgamma, dbeta = np.zeros((2, len(x), size), x.dtype)
+    for key in sorted(learned):
+        a, of_gamma, of_beta = learned[key]
+        dgamma[a] += of_gamma
+        dbeta[a] += of_beta
+    return dx, dgamma, dbeta
 
 
-@contextmanager
-def unbuffered(x: Array) -> Iterator[None]:
-    """Let NumPy broadcast along short runs in place: if x is large, twice as fast as through its buffer."""
-    if x.size <= BUFFER:
-        yield
-        return
-    with np.errstate():  # at its end the size is what it was; other threads never see it
-        np.setbufsize(16)
-        yield
+def _sizes(x: Array, lanes: bool) -> tuple[int, int]:
+    """The numbers of rows and of positions."""
+    return (x.shape[2], x.shape[1]) if lanes else (x.shape[1], x.shape[2])
 
 
-def _in_blocks(block: Callable[[slice], None], x: Array) -> None:
-    """Call ``block(a)`` for stretches of A that fit in the cache."""
+def _in_blocks(block: Callable[[slice, slice, tuple[slice, ...]], None], x: Array, lanes: bool) -> None:
+    """Call ``block`` for stretches of A, or of rows if there is but one a, that fit in the cache."""
     if not x.size:
         return
+    rows, size = _sizes(x, lanes)
     step = max(1, PIECE // x[0].size)
-    with unbuffered(x):
-        share([lambda a=a: block(slice(a, a + step)) for a in range(0, len(x), step)])
+    stretch = rows if lanes or len(x) > 1 else max(1, PIECE // size)
+    blocks = [
+        (slice(a, a + step), slice(r, r + stretch)) for a in range(0, len(x), step) for r in range(0, rows, stretch)
+    ]
+    share([lambda a=a, r=r: block(a, r, (a, slice(None), r) if lanes else (a, r)) for a, r in blocks])
 
 
-def _flat(a: Array) -> Array:
-    """With B and P as one axis."""
-    return a.reshape(len(a), 1, -1, a.shape[3])
+def _outer(of_rows: Array, of_positions: Array, lanes: bool) -> Array:
+    """The product for each row and position.
+
+    As a product of matrices, with a column of zeros more: with a single one NumPy does not go to BLAS.
+    """
+    a, b = (of_positions, of_rows) if lanes else (of_rows, of_positions)
+    if max(len(a), len(b)) * a.shape[1] * b.shape[1] <= SMALL:
+        return a[:, :, None] * b[:, None]
+    left, right = np.zeros((*a.shape, 2), a.dtype), np.zeros((len(b), 2, b.shape[1]), b.dtype)
+    left[..., 0], right[:, 0] = a, b
+    return left @ right
 
 
-def _sum(a: Array) -> Array:
-    """Along P, as a product: faster than ``a.sum``, and rounds less."""
-    _, _, p, lanes = a.shape
-    if p == 1:
-        return a
-    if lanes == 1:
-        return a[..., 0].dot(ones(p, a.dtype))[..., None, None]
-    return (ones(p, a.dtype) @ a)[:, :, None]
+def _over_positions(x: Array, weight: Array, lanes: bool) -> Array:
+    """Σ x weight for each row."""
+    return (weight[:, None] @ x)[:, 0] if lanes else (x @ weight[:, :, None])[..., 0]
 
 
-def _dot(a: Array, b: Array) -> Array:
-    """Of a and b along P."""
-    if a.shape[2] > 1 == a.shape[3]:
-        return np.vecdot(a[..., 0], b[..., 0])[..., None, None]
-    return _sum(a * b)
-
-
-def _part(v: Array, a: slice) -> Array:
-    """The part of gamma or beta that belongs to a block."""
-    return v[a] if len(v) > 1 else v
-
-
-def _times(r: Array, gamma: Array | None, a: slice) -> Array:
-    return r if gamma is None else r * _part(gamma, a)
-
-
-def _weighted(sums: Array, gamma: Array | None, a: slice) -> Array:
-    """Σ gamma sums over B."""
-    if gamma is None:
-        return sums.sum(axis=1, keepdims=True)
-    if len(gamma) == sums.shape[3] == 1:
-        return sums[:, :, 0, 0].dot(gamma.ravel())[:, None, None, None]
-    return (sums * _part(gamma, a)).sum(axis=1, keepdims=True)
-
-
-def _shared(sums: Array, gamma: Array) -> Array:
-    """Sums over the lanes, and over A if all of it shares gamma."""
-    return sums.sum(axis=3 if len(gamma) > 1 else (0, 3), keepdims=True)
+def _over_rows(x: Array, weight: Array, lanes: bool) -> Array:
+    """Σ x weight for each position."""
+    return (x @ weight[:, :, None])[..., 0] if lanes else (weight[:, None] @ x)[:, 0]

@@ -84,8 +84,7 @@ class Window(NamedTuple):
         return slice(first, last), slice(begin, begin + (last - first - 1) * step + 1 if last > first else begin, step)
 
 
-@lru_cache(maxsize=256)
-def window_of(kernel_size: Any, stride: Any, padding: Any, dilation: Any, owner: str) -> Window:
+def make_window(kernel_size: Any, stride: Any, padding: Any, dilation: Any, owner: str) -> Window:
     """A layer's options as a window; ``owner`` is what errors call the layer.
 
     Raises
@@ -99,6 +98,9 @@ def window_of(kernel_size: Any, stride: Any, padding: Any, dilation: Any, owner:
     return window._replace(start=(top, left), end=(bottom, right))
 
 
+window_of = lru_cache(maxsize=256)(make_window)  # of options made before; to it, 3.0 and 3 are the same
+
+
 def _around(padding: Any, window: Window, owner: str) -> tuple[int, int, int, int]:
     """(top, bottom, left, right)."""
     if padding == "same":
@@ -106,9 +108,9 @@ def _around(padding: Any, window: Window, owner: str) -> tuple[int, int, int, in
             raise ShapeError(f'{owner}: padding="same" keeps the size, so the stride has to be 1, got {window.stride}')
         h, w = (extent - 1 for extent in window.extent)
         return h // 2, h - h // 2, w // 2, w - w // 2
-    if isinstance(padding, tuple) and len(padding) == 4 and all(isinstance(n, int) and n >= 0 for n in padding):
-        return padding
     try:
+        if isinstance(padding, tuple) and len(padding) == 4:
+            return *pair(padding[:2], owner, "padding", 0), *pair(padding[2:], owner, "padding", 0)
         h, w = pair(padding, owner, "padding", 0)
     except ShapeError:
         raise ShapeError(

@@ -9,7 +9,6 @@ import numpy as np
 from ._convolution import Convolution, Size
 from ._convolve import correlate, gradients
 from ._images import pair
-from ._window import Window, window_of
 from .errors import ShapeError
 from .initializers import He, Initializer, Zeros
 from .layer import Shape
@@ -95,13 +94,15 @@ class Conv1D(Conv2D):
 
     ndim = 3
 
-    @property
-    def window(self) -> Window:
-        before_after = self.padding
-        if isinstance(before_after, (int, np.integer)):
-            before_after = (before_after, before_after)
-        padding = before_after if isinstance(before_after, str) else (0, 0, *before_after)
-        return window_of((1, self.kernel_size), (1, self.stride), padding, (1, self.dilation), type(self).__name__)
+    def _options(self) -> tuple[Any, ...]:
+        name, padding = type(self).__name__, self.padding
+        for what in ("kernel_size", "stride", "dilation"):
+            value = getattr(self, what)
+            if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+                raise ShapeError(f"{name}: {what}: expected an integer from 1 on, got {value!r:.60}")
+        if not isinstance(padding, str):
+            padding = 0, 0, *pair(padding, name, "padding", 0)
+        return (1, self.kernel_size), (1, self.stride), padding, (1, self.dilation), name
 
     def weight_shape(self, channels: int) -> Shape:
         return (self.out_channels, channels // self.groups, self.window.kernel[1])

@@ -63,10 +63,13 @@ class Dropout2D(Dropout):
     """
 
     def build(self, in_shape: Any) -> Any:
-        if not in_shape:
-            raise ShapeError(f"{self.where}: expected (N, channels, …), got a vector; a single sample is x[None, :]")
+        self._check(in_shape)
         return in_shape
 
     def _mask_shape(self, x: Array) -> tuple[int, ...]:
-        self.build(x.shape[1:])
+        self._check(x.shape[1:])
         return *x.shape[:2], *(1,) * (x.ndim - 2)
+
+    def _check(self, in_shape: Any) -> None:
+        if not in_shape:
+            raise ShapeError(f"{self.where}: expected (N, channels, …), got a vector; a single sample is x[None, :]")

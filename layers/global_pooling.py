@@ -132,13 +132,13 @@ class SpatialPyramidPool(Layer):
         c = self.cache
         if x.ndim != 4 or not x.shape[2] * x.shape[3]:
             _check(self.where, x.shape[1:])
-        c.grids, c.places, parts = self._grids(x.shape[2:]), [], []
+        c.grids, c.winners, parts = self._grids(x.shape[2:]), [], []
         images = samples_last(x if x.dtype.kind == "f" else self.cast(x))
         for rows, columns in c.grids:
-            y, place = (
+            y, winners = (
                 (avg_pool(images, rows, columns, True), None) if self.average else max_pool(images, rows, columns)
             )
-            c.places.append(place)
+            c.winners.append(winners)
             parts.append(y.reshape(len(y) * rows.out * columns.out, len(x)))
         return np.concatenate(parts).T
 
@@ -147,11 +147,13 @@ class SpatialPyramidPool(Layer):
             return None
         c, start, parts = self.cache, 0, []
         channels = dy.shape[1] // sum(4**level for level in range(self.levels))
-        for (rows, columns), place in zip(c.grids, c.places, strict=True):
+        for (rows, columns), winners in zip(c.grids, c.winners, strict=True):
             end = start + channels * rows.out * columns.out
             part = dy.T[start:end].reshape(channels, rows.out, columns.out, len(dy))
             parts.append(
-                avg_pool_back(part, rows, columns, True) if place is None else max_pool_back(part, place, rows, columns)
+                avg_pool_back(part, rows, columns, True)
+                if winners is None
+                else max_pool_back(part, winners, rows, columns)
             )
             start = end
         return samples_first(sum(parts[1:], start=parts[0]))

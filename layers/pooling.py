@@ -68,8 +68,8 @@ class MaxPool2D(_Pool2D):
     """y = the maximum of x over each window;  dx = sum of dy over the windows whose maximum is there.
 
     x is (N, C, H, W), y is (N, C, out_h, out_w), with out = floor((size + 2 padding - kernel) / stride) + 1, or
-    the ceiling in ``ceil_mode``. Of equal maxima the first, row by row, gets the gradient. Padding never wins, and
-    a window with a NaN gives NaN.
+    the ceiling in ``ceil_mode``. Of equal maxima the first, row by row, gets the gradient. Padding never wins
+    over a number (only over -inf, whose gradient is then lost), and a window with a NaN gives NaN.
 
     Conventions of others: PyTorch's are these, and Caffe's are those of ``ceil_mode=True``. Both then leave out
     a last window that would begin beyond the image; Caffe does so only if there is padding, and without it has a
@@ -110,9 +110,9 @@ class MaxPool2D(_Pool2D):
     def forward(self, x: Array) -> Any:
         c = self.cache
         c.lines = self.lines(x.shape)
-        y, c.place = max_pool(samples_last(x), *c.lines)
+        y, c.winners = max_pool(samples_last(x), *c.lines)
         if self.return_indices:
-            return samples_first(y), samples_first(max_pool_index(c.place, *c.lines))
+            return samples_first(y), samples_first(max_pool_index(c.winners, y.shape, *c.lines))
         return samples_first(y)
 
     def backward(self, dy: Any) -> Array | None:
@@ -121,7 +121,7 @@ class MaxPool2D(_Pool2D):
             return None
         if self.return_indices:
             dy, _ = dy
-        return samples_first(max_pool_back(samples_last(dy), c.place, *c.lines))
+        return samples_first(max_pool_back(samples_last(dy), c.winners, *c.lines))
 
     def flops(self) -> int:
         return self._positions() * (self._kernel[0] * self._kernel[1] - 1)

@@ -1,4 +1,4 @@
-"""The normalisations of older nets: ``LRN`` of AlexNet, ``MVN`` of Caffe."""
+"""``LRN``: each number divided by those around it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 
 from ._images import check_images, samples_first, samples_last
-from ._normalize import Rate, inside, outside, unscaled
 from .errors import ShapeError
 from .layer import Layer
-from .normalization import GroupNorm
 from .param import Array
 from .threads import PIECE, share
 
@@ -62,15 +60,12 @@ class LRN(Layer):
         self.within_channel, self.average = within_channel, average
 
     def build(self, in_shape: Any) -> Any:
-        if self.within_channel:
-            check_images(self.where, in_shape)
-        elif not in_shape:
-            raise ShapeError(f"{self.where}: expected (N, channels, …), got a vector; a single sample is x[None, :]")
+        self._check(in_shape)
         return in_shape
 
     def forward(self, x: Array) -> Array:
         c = self.cache
-        self.build(x.shape[1:])
+        self._check(x.shape[1:])
         c.x = view = self._view(x)
         c.factor, y = np.empty_like(view), np.empty_like(view)
 
@@ -98,6 +93,12 @@ class LRN(Layer):
 
     def flops(self) -> int:
         return super().flops() * (len(self._axes) * self.size + 3)
+
+    def _check(self, in_shape: Any) -> None:
+        if self.within_channel:
+            check_images(self.where, in_shape)
+        elif not in_shape:
+            raise ShapeError(f"{self.where}: expected (N, channels, …), got a vector; a single sample is x[None, :]")
 
     @property
     def _axes(self) -> tuple[int, ...]:
@@ -143,48 +144,3 @@ class LRN(Layer):
             return [slice(c, c + step) for c in range(0, len(view), step)]
         step = max(256, PIECE // len(view))
         return [(slice(None), slice(m, m + step)) for m in range(0, view.shape[1], step)]
-
-
-class MVN(GroupNorm):
-    """y = (x - m) / (s + eps),  s = sqrt(v);  m, v: mean and variance of one channel of one sample, or of a sample.
-
-    x is (N, C, …); there is nothing to learn. With x̂ = (x - m) / (s + eps) and means over what m is a mean of,
-
-        dx = (dy - mean of dy) / (s + eps) - x̂ mean of dy x̂ / s.
-
-    [Caffe: MVN, mean-variance normalisation.] Where all numbers are equal s is 0, and this eps of 1e-9 blows the
-    rounding errors of m up; ``eps_inside`` with 1e-5 does not.
-
-    Parameters
-    ----------
-    across_channels : bool
-        m and v are those of the whole sample.
-    normalize_variance : bool
-        False: y = x - m and dx = dy - mean of dy.
-    eps : float
-    eps_inside : bool
-        Divide by sqrt(v + eps), as everybody but Caffe does; dx is then that of ``InstanceNorm``.
-
-    Raises
-    ------
-    ShapeError
-        If m would be the mean of a single number, or the input has no channels.
-    """
-
-    def __init__(
-        self,
-        across_channels: bool = False,
-        normalize_variance: bool = True,
-        eps: float = 1e-9,
-        eps_inside: bool = False,
-    ) -> None:
-        self.across_channels, self.normalize_variance = across_channels, normalize_variance
-        self.eps, self.eps_inside = eps, eps_inside
-
-    def groups_of(self, channels: int) -> int:
-        return 1 if self.across_channels else channels
-
-    def rate(self) -> Rate:
-        if not self.normalize_variance:
-            return unscaled
-        return inside(self.eps) if self.eps_inside else outside(self.eps)

@@ -50,6 +50,8 @@ class _Team:
 
     def leave(self) -> None:
         with self.lock:
+            if self.users == 0:  # a child, forked inside: its team is another one
+                return
             self.users -= 1
             if self.users == 0:
                 for library, limit in zip(self.blas, self.limits, strict=True):
@@ -152,7 +154,9 @@ def share(tasks: Iterable[Callable[..., object]], scratch: Callable[[], Any] | N
     try:
         work()
     finally:
-        errors = [error for future in futures if (error := future.exception()) is not None]
+        # Those that have not begun would find nothing to do, and may wait behind this very task: do not wait for them.
+        begun = [future for future in futures if not future.cancel()]
+        errors = [error for future in begun if (error := future.exception()) is not None]
     if errors:
         raise errors[0]
 

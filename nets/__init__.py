@@ -11,6 +11,7 @@ from .profile import Profile, ProfileRow
 from .saving import load_net, read_weights
 from .sequential import Sequential
 from .summary import Summary, SummaryRow
+from .zoo import cifar10_full, cifar10_quick, lenet, mlp, resnet20, vgg_small
 
 __all__ = [
     "EmptyNetError",
@@ -22,7 +23,13 @@ __all__ = [
     "Sequential",
     "Summary",
     "SummaryRow",
+    "cifar10_full",
+    "cifar10_quick",
+    "lenet",
     "load_net",
+    "mlp",
     "read_weights",
+    "resnet20",
+    "vgg_small",
     "write_atomically",
 ]

@@ -68,23 +68,45 @@ def weight_gradient(x, dy, kernel, stride=(1, 1), padding=(0, 0, 0, 0), dilation
     return dW
 
 
-def convolve_transposed(x, W, b, stride, padding, dilation, groups, output_padding):
-    """y[n, o, s h + d i - p, s w + d j - p] += W[c, o, i, j] x[n, c, h, w], and the bias everywhere.
+def paintings(x_shape, W_shape, stride, padding, dilation, groups, y_size):
+    """Every (n, c, o of y, o of W, h, w, i, j, row, column): where input, weight and output of a transposed one meet.
 
-    Everything is painted on a canvas without borders, of which the padding is then cut off.
+    Each input paints the kernel on a canvas without borders, of which the padding is cut off.
     """
-    samples, channels, height, width = x.shape
-    _, O, kh, kw = W.shape
-    rows = stride[0] * (height - 1) + dilation[0] * (kh - 1) + 1 + output_padding[0]
-    columns = stride[1] * (width - 1) + dilation[1] * (kw - 1) + 1 + output_padding[1]
-    canvas = np.zeros((samples, O * groups, rows, columns))
+    samples, channels, height, width = x_shape
+    _, O, kh, kw = W_shape
     for n, c, o, h, w, i, j in indices(samples, channels, O, height, width, kh, kw):
-        target = c // (channels // groups) * O + o
-        row, column = stride[0] * h + dilation[0] * i, stride[1] * w + dilation[1] * j
-        canvas[n, target, row, column] += float(W[c, o, i, j]) * float(x[n, c, h, w])
-    top, bottom, left, right = padding
-    y = canvas[:, :, top : rows - bottom, left : columns - right]
+        row = stride[0] * h + dilation[0] * i - padding[0]
+        column = stride[1] * w + dilation[1] * j - padding[2]
+        if 0 <= row < y_size[0] and 0 <= column < y_size[1]:
+            yield n, c, c // (channels // groups) * O + o, o, h, w, i, j, row, column
+
+
+def transposed_size(size, kernel, stride, padding, dilation, output_padding):
+    """Of the canvas, less what is cut off, and what is asked for beyond it."""
+    cut = (padding[0] + padding[1], padding[2] + padding[3])
+    return tuple(
+        s * (n - 1) + d * (k - 1) + 1 - less + more
+        for n, k, s, d, less, more in zip(size, kernel, stride, dilation, cut, output_padding, strict=True)
+    )
+
+
+def convolve_transposed(x, W, b, stride, padding, dilation, groups, output_padding):
+    size = transposed_size(x.shape[2:], W.shape[2:], stride, padding, dilation, output_padding)
+    y = np.zeros((len(x), W.shape[1] * groups, *size))
+    for n, c, oy, o, h, w, i, j, row, column in paintings(x.shape, W.shape, stride, padding, dilation, groups, size):
+        y[n, oy, row, column] += float(W[c, o, i, j]) * float(x[n, c, h, w])
     if b is not None:
-        for o in range(O * groups):
+        for o in range(y.shape[1]):
             y[:, o] += float(b[o])
     return y
+
+
+def transposed_gradients(x, W, dy, stride, padding, dilation, groups):
+    """dx and dW of Σ dy y."""
+    dx, dW = np.zeros(x.shape), np.zeros(W.shape)
+    places = paintings(x.shape, W.shape, stride, padding, dilation, groups, dy.shape[2:])
+    for n, c, oy, o, h, w, i, j, row, column in places:
+        dx[n, c, h, w] += float(W[c, o, i, j]) * float(dy[n, oy, row, column])
+        dW[c, o, i, j] += float(x[n, c, h, w]) * float(dy[n, oy, row, column])
+    return dx, dW

@@ -3,14 +3,29 @@
 import inspect
 
 import cases_activations
+import cases_augmentation
+import cases_convolution
 import cases_core
 import cases_losses
+import cases_normalization
+import cases_pooling
+import cases_shape
 import pytest
 
 from handbrew import layers
 from handbrew.layers import check_layer
 
-CASES = [*cases_core.CASES, *cases_activations.CASES, *cases_losses.CASES]
+FAMILIES = (
+    cases_core,
+    cases_activations,
+    cases_augmentation,
+    cases_convolution,
+    cases_losses,
+    cases_normalization,
+    cases_pooling,
+    cases_shape,
+)
+CASES = [case for family in FAMILIES for case in family.CASES]
 BASES = {layers.Layer, layers.Loss, layers.ClassLoss}
 # What these do that no check can pass, and is meant.
 OPTIONS = {
@@ -19,6 +34,8 @@ OPTIONS = {
     "softmax-one-class": {"allow_constant": ("x",)},
     "threshold": {"allow_constant": ("x",)},
 }
+for family in FAMILIES:
+    OPTIONS |= getattr(family, "OPTIONS", {})
 
 
 @pytest.mark.parametrize(("name", "factory", "inputs"), CASES, ids=[case[0] for case in CASES])

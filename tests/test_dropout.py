@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from handbrew.layers.dropout import Dropout
+from handbrew.layers.dropout import Dropout, Dropout2D
+from handbrew.layers.errors import ShapeError
 
 
 def x(*shape, dtype=np.float32):
@@ -77,3 +78,36 @@ def test_rates_that_make_no_sense(rate):
 
 def test_repr():
     assert repr([Dropout(), Dropout(0.2)]) == "[Dropout(), Dropout(rate=0.2)]"
+
+
+@pytest.mark.parametrize("shape", [(40, 30), (40, 30, 7), (40, 30, 4, 5)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_whole_channels_are_dropped(shape, dtype):
+    layer, a, dy = Dropout2D(0.25), x(*shape, dtype=dtype), 1 + x(*shape, dtype=dtype)
+    y, dx = layer.forward(a), layer.backward(dy)
+    assert y.dtype == dx.dtype == dtype
+    kept = (y != 0).reshape(40, 30, -1)
+    assert (kept.all(axis=2) == kept.any(axis=2)).all()
+    factor = np.where(kept.any(axis=2), 1 / 0.75, 0).reshape(40, 30, *(1,) * (len(shape) - 2))
+    np.testing.assert_allclose(y, a * factor, rtol=1e-6)
+    np.testing.assert_allclose(dx, dy * factor, rtol=1e-6)
+    assert abs(kept.mean() - 0.75) < 4 * (0.25 * 0.75 / 1200) ** 0.5
+    assert 0.4 < kept.any(axis=2).mean(axis=0).min() < kept.any(axis=2).mean(axis=0).max() <= 1  # samples differ
+    np.testing.assert_array_equal(layer.eval().forward(a), a)
+    np.testing.assert_array_equal(layer.backward(dy), dy)
+
+
+def test_channels_any_layout_and_no_samples():
+    a = x(6, 4, 5, 3)
+    last = np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 0, -1)), -1, 0)
+    np.testing.assert_array_equal(Dropout2D().forward(a), Dropout2D().forward(last))
+    layer = Dropout2D()
+    for other in (a, a[:0], a[:, :2, 1:]):
+        assert layer.forward(other).shape == layer.backward(other).shape == other.shape
+
+
+def test_channels_that_make_no_sense():
+    with pytest.raises(ShapeError, match=r"Dropout2D: expected \(N, channels, …\), got a vector"):
+        Dropout2D().forward(x(3))
+    with pytest.raises(ValueError, match=r"Dropout2D: expected a rate in \[0, 1\), got 1"):
+        Dropout2D(1)

@@ -61,7 +61,7 @@ def test_the_work_for_frozen_weights_is_skipped(net, monkeypatch):
 def test_only_the_rest_is_trained(net):
     freeze(net, "conv2d1", "batchnorm1", "conv2d2", "batchnorm2")
     for name in ("batchnorm1", "batchnorm2"):
-        net.children[name].frozen = True
+        net.children[name].frozen_statistics = True
     before = net.state()
     solver = SGD(net, lr=0.1)
     for _ in range(3):

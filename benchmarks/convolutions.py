@@ -1,0 +1,164 @@
+"""Every kernel of convolution where it could be used, beside what ``layers/_convolve.py`` chooses.
+
+    python benchmarks/convolutions.py [--rounds N]
+
+For whoever changes a kernel or the estimate behind the choice: microseconds of a forward pass and of the weights'
+gradient (an input's gradient is a forward pass with other weights). A star marks the choice for the forward pass;
+the last columns are how many times slower than tiles the direct way is there, as estimated and as measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from statistics import median
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
+os.environ.setdefault("HANDBREW_THREADS", "2")
+
+import numpy as np
+from harness import interleave
+
+from handbrew.layers import _convolve, _depthwise, _direct, _pointwise, _winograd, worker_threads
+from handbrew.layers._window import Window, window_of
+
+Array = np.ndarray[Any, np.dtype[Any]]
+KERNELS = {"direct": _direct, "tiles": _winograd, "pointwise": _pointwise, "depthwise": _depthwise}
+
+
+class Case(NamedTuple):
+    """Channels in and out, kernel, image, samples and options."""
+
+    C: int
+    O: int
+    k: int
+    size: int
+    N: int
+    stride: int = 1
+    dilation: int = 1
+    depthwise: bool = False
+
+    def __str__(self) -> str:
+        options = f" stride {self.stride}" * (self.stride > 1) + f" dilation {self.dilation}" * (self.dilation > 1)
+        return f"{self.k}x{self.k}{options}{' depthwise' * self.depthwise} {self.C}-{self.O}, {self.N} of {self.size}²"
+
+
+CASES = (
+    *(Case(c, o, 3, 32, 64) for c, o in ((3, 16), (16, 16), (13, 37), (32, 32), (64, 64), (128, 128))),
+    *(Case(32, 32, 3, 30, n) for n in (1, 4, 16, 31)),
+    *(Case(64, 64, 3, size, 64) for size in (5, 8, 17)),
+    *(Case(c, o, 5, 28, 64) for c, o in ((1, 20), (20, 50), (3, 32), (32, 32))),
+    *(Case(24, 24, k, 28, 32) for k in (2, 4, 7)),
+    Case(17, 50, 3, 33, 32, stride=2),
+    Case(24, 24, 3, 28, 32, dilation=2),
+    Case(40, 96, 1, 28, 32),
+    *(Case(64, 64, 3, 28, n, depthwise=True) for n in (1, 32, 128)),
+)
+
+
+class _Chosen(Exception):  # noqa: N818  no error
+    pass
+
+
+def choice(x: Array, W: Array, window: Window, shape: tuple[int, int], groups: int) -> str:
+    """Which kernel is called."""
+
+    def tell(name: str) -> Callable[..., None]:
+        def stop(*_: object, **__: object) -> None:
+            raise _Chosen(name)
+
+        return stop
+
+    with ExitStack() as stack:
+        for name, module in KERNELS.items():
+            stack.enter_context(patch.object(module, "correlate", tell(name)))
+        try:
+            _convolve.correlate(x, W, None, window, shape, groups)
+        except _Chosen as chosen:
+            return str(chosen)
+    raise RuntimeError("no kernel was called")
+
+
+def kernels(case: Case, x: Array, W: Array, g: Array, window: Window) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Forward passes and weights' gradients by the kernels that are possible."""
+    shape = g.shape[1:3]
+    if case.depthwise:
+        sizes, channels = x.shape[:3], range(case.C)
+        return (
+            {
+                "depthwise": partial(_depthwise.correlate, x, W, None, window, shape),
+                "direct": lambda: [
+                    _direct.correlate(x[c : c + 1], W[c : c + 1], None, window, shape) for c in channels
+                ],
+            },
+            {
+                "depthwise": partial(_depthwise.gradients, g, W, window, sizes, x, False),
+                "direct": lambda: [_direct.weight_gradient(x[c : c + 1], g[c : c + 1], window) for c in channels],
+            },
+        )
+    forward: dict[str, Any] = {"direct": partial(_direct.correlate, x, W, None, window, shape)}
+    weights: dict[str, Any] = {"direct": partial(_direct.weight_gradient, x, g, window)}
+    if case.stride == case.dilation == 1 and 2 <= case.k <= 5:
+        forward["tiles"] = partial(_winograd.correlate, x, W, None, window.start, shape)
+        weights["tiles"] = partial(_winograd.correlate, x, W, None, window.start, shape, g, y=False)
+    if case.k == case.stride == 1:
+        forward["pointwise"] = partial(_pointwise.correlate, x, W[:, :, 0, 0])
+        weights["pointwise"] = partial(_pointwise.weight_gradient, x, g)
+    return forward, weights
+
+
+def estimate(case: Case, shape: tuple[int, ...]) -> float:
+    """Direct / tiles, by the figures in ``layers/_convolve.py``."""
+    c, out = _convolve, _winograd.OUT
+    products = case.C * case.O * c.PRODUCT
+    direct = shape[0] * shape[1] * (case.k * case.C * c.LAY_OUT + case.k**2 * products)
+    positions = -(-shape[0] // out) * -(-shape[1] // out) * (out + case.k - 1) ** 2
+    return direct / (positions * (case.C * c.TO_TILES + case.O * c.FROM_TILES + products))
+
+
+def measure(case: Case, rounds: int) -> str:
+    """A line of the table."""
+    rng = np.random.default_rng(0)
+    window = window_of(case.k, case.stride, case.dilation * (case.k - 1) // 2, case.dilation, "benchmark")
+    shape = window.outputs((case.size, case.size), "benchmark")
+    x, g, W = (
+        rng.normal(size=size).astype(np.float32)
+        for size in (
+            (case.C, case.size, case.size, case.N),
+            (case.O, *shape, case.N),
+            (case.O, 1 if case.depthwise else case.C, case.k, case.k),
+        )
+    )
+    with worker_threads():
+        chosen = choice(x, W, window, shape, case.C if case.depthwise else 1)
+        forward, weights = (
+            {name: 1e6 * median(times) for name, times in interleave(steps, rounds, turn=0.03, warm=0.01).items()}
+            for steps in kernels(case, x, W, g, window)
+        )
+    cells = [
+        f"{us[name]:7.0f}{'*' if name == chosen and us is forward else ' '}" if name in us else " " * 8
+        for name in KERNELS
+        for us in (forward, weights)
+    ]
+    if "tiles" in forward:
+        cells += [f"{estimate(case, shape):8.2f} ", f"{forward['direct'] / forward['tiles']:8.2f} "]
+    return f"{case!s:36}" + " ".join(cells)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args().rounds
+    print(" " * 36 + "".join(f"{name:^18}" for name in KERNELS) + "  direct / tiles")
+    print(" " * 36 + "".join(f"{kind:>8} " for _ in KERNELS for kind in ("y", "dW")) + "estimate  measured")
+    for case in CASES:
+        print(measure(case, rounds))
+
+
+if __name__ == "__main__":
+    main()
