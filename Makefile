@@ -70,10 +70,10 @@ clean:  ## forget everything but the sources and run/
 
 # Each stamp in .venv installs the package as it stands here with one set of extras; a change of
 # pyproject.toml installs anew.
-$(VENV)/run: extras = cli,plot
+$(VENV)/run: extras = cli,fast,plot
 $(VENV)/test: extras = test
-$(VENV)/dev: extras = cli,plot,test,dev
-$(VENV)/docs: extras = cli,plot,docs
+$(VENV)/dev: extras = cli,fast,plot,test,dev
+$(VENV)/docs: extras = cli,fast,plot,docs
 $(VENV)/run $(VENV)/test $(VENV)/dev $(VENV)/docs: $(VENV)/python
 	$(PIP) install --editable '.[$(extras)]'
 	touch $@

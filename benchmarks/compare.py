@@ -23,7 +23,7 @@ def figures(results: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tup
         name = ".".join(here)
         if isinstance(value, dict):
             yield from figures(value, here)
-        elif path == (SECONDS,):
+        elif path == (SECONDS,) and key != "numpy":
             yield f"{name} / numpy", value / results["numpy"], False
         elif path[:1] == ("memory MB",) and key == "handbrew":
             yield name, value, False

@@ -19,8 +19,7 @@ import numpy as np
 from harness import interleave
 
 from handbrew.layers import Dropout
-from handbrew.nets import Sequential
-from handbrew.nets.zoo import cifar10_quick, lenet, resnet20, vgg_small
+from handbrew.nets import Sequential, cifar10_quick, lenet, resnet20, vgg_small
 from handbrew.solvers import SGD
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -22,6 +22,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
 os.environ.setdefault("HANDBREW_THREADS", "2")
 
 import numpy as np
+import products
 from harness import interleave
 
 from handbrew.layers import _convolve, _depthwise, _direct, _pointwise, _winograd, worker_threads
@@ -158,6 +159,8 @@ def main() -> None:
     print(" " * 36 + "".join(f"{kind:>8} " for _ in KERNELS for kind in ("y", "dW")) + "estimate  measured")
     for case in CASES:
         print(measure(case, rounds))
+    print()
+    products.main()
 
 
 if __name__ == "__main__":

@@ -7,8 +7,7 @@ from functools import partial
 from convnets import Workload
 
 from handbrew.layers import Affine, Conv2D, GlobalAvgPool2D, Layer, MaxPool2D, ReLU, SoftmaxCrossEntropy
-from handbrew.nets import Sequential
-from handbrew.nets.zoo import lenet
+from handbrew.nets import Sequential, lenet
 
 
 def plain_net(channels: int, seed: int | None = None) -> Sequential:

@@ -34,7 +34,8 @@ def _headline(results: Results) -> str:
     everything = [results[name]["ratio"] for name in (*mlp.NETS, *convnets.NETS, *convnets.INFERENCE)]
     return (
         "## In short\n\n"
-        "How many times faster than PyTorch's best way handbrew is (geometric means; above 1 it wins):\n\n"
+        "How many times faster than PyTorch's best way handbrew is, as geometric means; above 1 it wins. In the tables "
+        "below too, a column that bears a contender's name says how many times faster than it handbrew is.\n\n"
         + table(
             ("", "ratio"),
             [
@@ -127,7 +128,9 @@ def _odd_convolutions(results: Results) -> str:
 
 
 def _growth(results: Results) -> str:
-    parts = ["## Growth\n\nTraining steps; time and arithmetic of one image, as multiples of the first line's.\n"]
+    parts = [
+        "## Growth\n\nTraining steps: time of one image; this and its arithmetic as multiples of the first line's.\n"
+    ]
     for title, entries in results["growth"].items():
         first = next(iter(entries.values()))
         rows = [

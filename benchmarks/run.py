@@ -41,7 +41,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(2)
     if hasattr(os, "getloadavg") and (load := os.getloadavg()[0]) > 0.5:
-        print(f"other work keeps {load:.1f} cores busy: the figures will be wrong", file=sys.stderr)
+        print(f"other work keeps {load:.1f} cores busy: the figures may be wrong", file=sys.stderr)
     results = run_sections(args.rounds, args.mnist)
     text = report.page(results)
     print(text)

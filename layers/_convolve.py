@@ -50,7 +50,7 @@ def correlate(x: Array, W: Array, bias: Array | None, window: Window, shape: Pai
 
 def gradients(
     g: Array, W: Array, window: Window, shape: Pair, groups: int = 1, *, x: Array | None = None, dx: bool = True
-) -> tuple[Array | None, Array | None]:
+) -> tuple[Any, Any]:
     """The gradients of the sum of g y: dx (C, *shape, N), if it is wanted, and dW, if x is given."""
     with worker_threads():
         samples = g.shape[-1]

@@ -46,7 +46,7 @@ def outside(eps: float) -> Rate:
 
     def rate(var: Array) -> tuple[Array, Array]:
         std = np.sqrt(var)
-        return 1 / (std + eps), 1 / np.maximum(std, eps * eps)
+        return 1 / (std + eps), 1 / np.maximum(std, np.finfo(std.dtype).tiny)
 
     return rate
 

@@ -137,7 +137,7 @@ def blocks_of(shape: tuple[int, ...], rows: Line, columns: Line) -> list[Block]:
 
 
 def _deal(x: Array, rows: Line, columns: Line, fill: float) -> Array:
-    """x (C, H, W, N) dealt out to its phases, (sw, sh, C, H', W', N)."""
+    """The phases, (sw, sh, C, H', W', N), of x (C, H, W, N)."""
     c, _, _, n = x.shape
     phases = np.empty((columns.stride, rows.stride, c, rows.length, columns.length, n), x.dtype)
     if rows.whole and columns.whole:

@@ -19,7 +19,7 @@ TILE = 32  # rows and columns of a result; 32 x 32 is below 1,200
 
 
 def multiply(a: Array, b: Array, out: Array) -> None:
-    """Out = a b, for matrices a (…, m, k) and b (…, k, n) with n large: b is cut into groups of columns."""
+    """The products a b of matrices a (…, m, k) and b (…, k, n) with n large: b is cut into groups of columns."""
     m, k = a.shape[-2:]
     n = b.shape[-1]
     widest = SMALL // max(1, m * k)
@@ -34,7 +34,7 @@ def multiply(a: Array, b: Array, out: Array) -> None:
 
 
 def multiply_transposed(a: Array, b: Array, out: Array) -> None:
-    """out = a bᵀ, for matrices a (…, m, n) and b (…, k, n): the result is cut into tiles of at most 32 x 32.
+    """The products a bᵀ of matrices a (…, m, n) and b (…, k, n), into out, cut into tiles of at most 32 x 32.
 
     All tiles of a matrix come before the next matrix, which is therefore read from memory once.
     """
@@ -58,4 +58,4 @@ def _even(n: int) -> int:
 
 def _columns(a: Array, width: int) -> Array:
     """(…, k, n) seen as (…, n / width, k, width)."""
-    return a.reshape(*a.shape[:-1], -1, width).swapaxes(-3, -2)
+    return a.reshape(*a.shape[:-1], a.shape[-1] // width, width).swapaxes(-3, -2)

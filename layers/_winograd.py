@@ -71,7 +71,9 @@ class _Tiling(NamedTuple):
     def of(cls, shape: tuple[int, ...], samples: int, tile_bytes: int) -> _Tiling:
         """Blocks of as many tiles as fit in the cache, of all samples if possible."""
         down, across = (-(-size // OUT) for size in shape)
-        at_once = max(1, TILES_BYTES // tile_bytes)
+        total = down * across * samples
+        fair = max(min(128, total // 4), total // 8)  # so that there is work for several threads
+        at_once = max(1, min(TILES_BYTES // tile_bytes, fair))
         if samples >= at_once:
             return cls(1, 1, _evenly(samples, at_once))
         columns = _evenly(across, at_once // samples)

@@ -9,6 +9,7 @@ from .check_report import CheckReport
 from .layer import Layer
 from .loss import Loss
 
+
 def check_layer(
     layer: Layer,
     *inputs: Any,

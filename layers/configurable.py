@@ -18,7 +18,7 @@ class _Arguments:
 class _ConstructorSignature:
     """A class's signature, worked out when it is asked for: most never are."""
 
-    def __get__(self, instance: Any, owner: type) -> Signature:
+    def __get__(self, instance: Any, owner: Any) -> Signature:
         declared = signature(owner.__init__).parameters.values() if owner.__init__ is not object.__init__ else ()
         return Signature(list(declared)[1:])
 

@@ -49,7 +49,7 @@ class Normalization(Layer):
 
     def forward(self, x: Array) -> Array:
         c = self.cache
-        if self.affine:
+        if self.affine or x.dtype.kind != "f":
             x = self.cast(x)
         c.x, c.lanes = self.split(x)
         gamma, beta = (self.along(p.data, x) if p else None for p in self._learned())

@@ -66,6 +66,8 @@ class LRN(Layer):
     def forward(self, x: Array) -> Array:
         c = self.cache
         self._check(x.shape[1:])
+        if x.dtype.kind != "f":
+            x = self.cast(x)
         c.x = view = self._view(x)
         c.factor, y = np.empty_like(view), np.empty_like(view)
 

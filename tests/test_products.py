@@ -43,7 +43,12 @@ def check(function, a, b, wanted):
 
 @quick
 @given(
-    stacks, st.tuples(sizes, sizes, st.integers(0, 200)), st.booleans(), floats, *[st.sampled_from(ORDERS)] * 2, st.data()
+    stacks,
+    st.tuples(sizes, sizes, st.integers(0, 200)),
+    st.booleans(),
+    floats,
+    *[st.sampled_from(ORDERS)] * 2,
+    st.data(),
 )
 def test_multiply(stack, mkn, shared, dtype, order_a, order_b, data):
     m, k, n = mkn

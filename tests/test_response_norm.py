@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handbrew.layers import LRN, MVN, InstanceNorm, ShapeError, worker_threads
+from handbrew.layers import LRN, MVN, DTypeError, InstanceNorm, ShapeError, worker_threads
 from handbrew.layers.threads import PIECE
 
 LAYOUTS = {
@@ -151,6 +151,24 @@ def test_mvn(across, variance, inside, eps, n, rest, layout, dtype, seed):
     assert layer.backward(y).dtype == dtype
 
 
+@pytest.mark.parametrize("n", [2, 16])
+@pytest.mark.parametrize(
+    "layer",
+    [MVN(), MVN(eps=0.5), MVN(True, eps=0.5), MVN(normalize_variance=False), MVN(eps=0.1, eps_inside=True)],
+    ids=repr,
+)
+def test_mvn_backward(layer, n):
+    x, dy, step = normal(n, 3, 4), normal(n, 3, 4, seed=1), 1e-6
+    layer.forward(x)
+    dx = layer.backward(dy)
+    for at in np.ndindex(x.shape):
+        near = [x.copy(), x.copy()]
+        near[0][at] -= step
+        near[1][at] += step
+        low, high = ((layer.forward(moved) * dy).sum() for moved in near)
+        np.testing.assert_allclose(dx[at], (high - low) / (2 * step), rtol=1e-5, atol=1e-7)
+
+
 def test_mvn_with_eps_inside_is_instance_norm():
     x, dy = normal(3, 4, 5), normal(3, 4, 5, seed=1)
     one, other = MVN(eps=1e-5, eps_inside=True), InstanceNorm(1e-5)
@@ -185,6 +203,14 @@ def test_any_number_of_samples_and_any_size(layer, n):
 def test_input_that_does_not_fit(layer, shape, message):
     with pytest.raises(ShapeError, match=message):
         layer.forward(np.ones(shape, np.float32))
+
+
+@pytest.mark.parametrize("layer", [LRN(), MVN()], ids=repr)
+def test_bytes_are_numbers_and_labels_are_not(layer):
+    x = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    np.testing.assert_array_equal(layer.forward(x), layer.forward(x.astype(np.float32)))
+    with pytest.raises(DTypeError, match="expected floating-point numbers or uint8, got int64"):
+        layer.forward(x.astype(np.int64))
 
 
 @pytest.mark.parametrize("size", [0, 2.5, "3"])
