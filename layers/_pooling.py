@@ -11,7 +11,6 @@ window of 3 x 3 costs 3 + 3 passes instead of 9.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 

@@ -75,7 +75,7 @@ class Net(Layer):
         scores = self.forward(x)
         return scores if self.loss is None else self.loss.predict(scores)
 
-    def evaluate(self, X: Any, y: Any = None, batch_size: int = 1024) -> Evaluation:
+    def evaluate(self, X: Any, y: Any = None, batch_size: int = 256) -> Evaluation:
         """Return loss and accuracy over all samples, in evaluation mode on a scratch cache.
 
         ``net.evaluate(dataset)`` takes a ``Dataset``'s own targets.

@@ -24,7 +24,7 @@ TOLERANCE = {"depthwise": 2e-6, "pointwise": 2e-6, "direct": 2e-6, "winograd": 2
 # Sizes of blocks, so that small images are cut as large ones are.
 CUTS = {
     _direct: {"BLOCK_BYTES": (1, 3000), "LARGEST_BYTES": (1, 3000), "FEWEST_ROWS": (1, 2), "FEWEST_SAMPLES": (1, 3)},
-    _winograd: {"TILES_BYTES": (1, 20_000), "SUMS_BYTES": (1,)},
+    _winograd: {"TILES_BYTES": (1, 2000, 20_000), "SUMS_BYTES": (1,)},
     _pointwise: {"COLUMNS": (1, 7, 50), "SMALL": (2048,)},
     _products: {"SMALL": (600, 5000), "TILE": (1, 4)},
 }
@@ -171,9 +171,20 @@ def test_depthwise(p):
     assert _depthwise.gradients(g, p.W, p.window, shape, x, False)[1].tobytes() == dW.tobytes()
 
 
-@settings(quick, max_examples=150)
+@settings(quick, max_examples=100)
 @given(p=problems(groups=few), tiles=st.sampled_from([None, True, False]), data=st.data())
 def test_the_chooser_with_all_that_it_may_choose(p, tiles, data):
+    check_chosen(p, tiles, data)
+
+
+@quick
+@given(p=problems(groups=few, kernels=one, dilations=one), data=st.data())
+def test_the_chooser_with_kernels_of_one_pixel(p, data):
+    """Which are matrix products, unless padding shifts the pixels."""
+    check_chosen(p, None, data)
+
+
+def check_chosen(p, tiles, data):
     x, g, size = last(p.x), last(p.g), p.x.shape[2:]
 
     def pay(window, W, shape, samples):
