@@ -4,21 +4,21 @@ Images are samples last, (C, H, W, N); weights are (O, C / groups, kh, kw).
 
 | module | when | what it does |
 |---|---|---|
-| ``_depthwise`` | one input channel a group | shifted products, channel by channel |
 | ``_pointwise`` | 1x1, no padding | one matrix product |
 | ``_winograd`` | stride 1, 2 to 5 taps, many samples, and cheaper by the estimate below | tiles of 4 x 4 outputs |
 | ``_direct`` | everything else | matrix products of whole rows |
 
-Other groups are convolved one by one. ``benchmarks/convolutions.py`` measures each kernel where it could be used.
+``_winograd`` takes groups of channels one by one. ``benchmarks/convolutions.py`` measures each kernel where it could be used.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from . import _depthwise, _direct, _pointwise, _winograd
+from . import _direct, _pointwise, _winograd
 from ._window import Window
 from .threads import worker_threads
 
@@ -35,17 +35,13 @@ FEWEST_SAMPLES = 16  # for tiles: what lies side by side in memory is one pixel 
 def correlate(x: Array, W: Array, bias: Array | None, window: Window, shape: Pair, groups: int = 1) -> Array:
     """Y (O, *shape, N): bias[o] + the sum over c, i, j of W[o, c, i, j] x[c, stride h + dilation i - start, …]."""
     with worker_threads():
-        if groups > 1:
-            if W.shape[1] == 1:
-                return _depthwise.correlate(x, W, bias, window, shape)
+        if _tiles_pay(window, W, shape, x.shape[-1]):
             biases = [None] * groups if bias is None else np.split(bias, groups)
             parts = zip(np.split(x, groups), np.split(W, groups), biases, strict=True)
-            return np.concatenate([correlate(*part, window, shape) for part in parts])
-        if _is_pointwise(window, x.shape[1:3], shape):
+            return _joined([_winograd.correlate(*part, window.start, shape)[0] for part in parts])
+        if groups == 1 and _is_pointwise(window, x.shape[1:3], shape):
             return _pointwise.correlate(_every(x, window), W[:, :, 0, 0], bias)
-        if _tiles_pay(window, W, shape, x.shape[-1]):
-            return _winograd.correlate(x, W, bias, window.start, shape)[0]
-        return _direct.correlate(x, W, bias, window, shape)
+        return _direct.correlate(x, W, bias, window, shape, groups)
 
 
 def gradients(
@@ -53,64 +49,61 @@ def gradients(
 ) -> tuple[Any, Any]:
     """The gradients of the sum of g y: dx (C, *shape, N), if it is wanted, and dW, if x is given."""
     with worker_threads():
-        samples = g.shape[-1]
-        if groups > 1:
-            return _grouped_gradients(g, W, window, shape, groups, x, dx)
-        if _is_pointwise(window, shape, g.shape[1:3]):
+        if groups == 1 and _is_pointwise(window, shape, g.shape[1:3]):
             return (
                 _spread(_pointwise.correlate(g, W[:, :, 0, 0].T), window, shape) if dx else None,
                 None if x is None else _pointwise.weight_gradient(_every(x, window), g)[:, :, None, None],
             )
         if x is None:
-            return _input_gradient(g, W, window, shape) if dx else None, None
-        turned, back = _phase(W, window, (0, 0))
-        alike = window.stride == (1, 1) and _tile_count(shape) == _tile_count(g.shape[1:3])
-        if dx and alike and _tiles_pay(back, turned, shape, samples):
+            return _input_gradient(g, W, window, shape, groups) if dx else None, None
+        turned, back = _phase(W, window, (0, 0), groups)
+        same = window.stride == (1, 1) and _tile_count(shape) == _tile_count(g.shape[1:3])
+        if dx and same and _tiles_pay(back, turned, shape, g.shape[-1]):
             # Both gradients from the same tiles of g: dW too is a correlation of g with x, turned.
-            of_x, of_turned = _winograd.correlate(g, turned, None, back.start, shape, x)
-            return of_x, of_turned.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
-        of_x = _input_gradient(g, W, window, shape) if dx else None
-        if _tiles_pay(window, W, g.shape[1:3], samples):
-            return of_x, _winograd.correlate(x, W, None, window.start, g.shape[1:3], g, y=False)[1]
-        return of_x, _direct.weight_gradient(x, g, window)
+            parts = zip(np.split(g, groups), np.split(turned, groups), np.split(x, groups), strict=True)
+            found = [_winograd.correlate(g_, W_, None, back.start, shape, x_) for g_, W_, x_ in parts]
+            of_x, of_W = zip(*found, strict=True)
+            return _joined(of_x), _joined([part.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1] for part in of_W])
+        return _input_gradient(g, W, window, shape, groups) if dx else None, _weight_gradient(g, W, x, window, groups)
 
 
-def _input_gradient(g: Array, W: Array, window: Window, shape: Pair) -> Array:
+def _weight_gradient(g: Array, W: Array, x: Array, window: Window, groups: int) -> Array:
+    shape = (g.shape[1], g.shape[2])
+    if not _tiles_pay(window, W, shape, g.shape[-1]):
+        return _direct.weight_gradient(x, g, window, groups)
+    parts = zip(np.split(x, groups), np.split(W, groups), np.split(g, groups), strict=True)
+    return _joined([_winograd.correlate(x_, W_, None, window.start, shape, g_, y=False)[1] for x_, W_, g_ in parts])
+
+
+def _input_gradient(g: Array, W: Array, window: Window, shape: Pair, groups: int) -> Array:
     """dx: convolutions of g with the turned kernel, or with a stride, parts of it for each phase of the image."""
-    (down, across), channels = window.stride, W.shape[1]
+    (down, across), channels = window.stride, W.shape[1] * groups
     dx = np.empty((channels, *shape, g.shape[-1]), g.dtype)
     for i in range(down):
         for j in range(across):
-            weights, back = _phase(W, window, (i, j))
+            weights, back = _phase(W, window, (i, j), groups)
             place = dx[:, i::down, j::across]
             if not (weights.size and place.size):
                 place[...] = 0
                 continue
-            part = correlate(g, weights, None, back, place.shape[1:3])
+            part = correlate(g, weights, None, back, place.shape[1:3], groups)
             if window.stride == (1, 1):
                 return part
             place[...] = part
     return dx
 
 
-def _phase(W: Array, window: Window, first: Pair) -> tuple[Array, Window]:
+def _phase(W: Array, window: Window, first: Pair, groups: int) -> tuple[Array, Window]:
     """The weights and the window on y that give dx at every stride-th pixel, from the first on."""
     (rows, dh, top), (columns, dw, left) = window.phase(0, first[0]), window.phase(1, first[1])
-    part = W[:, :, rows, columns].transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
-    kernel = part.shape[2], part.shape[3]
-    return part, Window(kernel, (1, 1), (dh, dw), (top, left), (0, 0))
+    O, C, *_ = W.shape
+    part = W[:, :, rows, columns].reshape(groups, O // groups, C, *W[0, 0, rows, columns].shape)
+    turned = part.swapaxes(1, 2)[..., ::-1, ::-1].reshape(groups * C, O // groups, *part.shape[3:])
+    return turned, Window(turned.shape[2:], (1, 1), (dh, dw), (top, left), (0, 0))
 
 
-def _grouped_gradients(
-    g: Array, W: Array, window: Window, shape: Pair, groups: int, x: Array | None, dx: bool
-) -> tuple[Array | None, Array | None]:
-    if W.shape[1] == 1:
-        return _depthwise.gradients(g, W, window, (groups, *shape), x, dx)
-    xs = [None] * groups if x is None else np.split(x, groups)
-    parts = zip(np.split(g, groups), np.split(W, groups), xs, strict=True)
-    found = [gradients(g_, W_, window, shape, x=x_, dx=dx) for g_, W_, x_ in parts]
-    of_x, of_W = ([part for part in column if part is not None] for column in zip(*found, strict=True))
-    return np.concatenate(of_x) if of_x else None, np.concatenate(of_W) if of_W else None
+def _joined(parts: Sequence[Array]) -> Array:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _tiles_pay(window: Window, W: Array, shape: Pair, samples: int) -> bool:

@@ -6,7 +6,9 @@ output needs lie one after the other, so that they *are* the (kh kw C, W N) matr
 
     y[:, h] = W (O, kh kw C) · slabs[stride h : stride h + kh] seen as (kh kw C, W N).
 
-With a dilation along the rows they do not lie so, and each row of the output gets slabs of its own.
+With a dilation along the rows they do not lie so, and each row of the output gets slabs of its own. Groups of
+channels have slabs each, and their products are a stack of matrix products; where each channel is a group of its own,
+*depthwise*, the matrices have a single row.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 BLOCK_BYTES = 1_000_000  # of slabs at a time: they stay in a core's cache
 LARGEST_BYTES = 8_000_000  # where that would leave too few rows, or samples side by side
 FEWEST_ROWS, FEWEST_SAMPLES = 4, 16
-GROUPS = 8  # of blocks, each with a partial sum of the weights' gradient
+PARTS = 8  # of the blocks, each with a partial sum of the weights' gradient
 
 
 class _Block(NamedTuple):
@@ -40,10 +42,11 @@ class _Block(NamedTuple):
 
 
 class _Slabs:
-    """Lays out blocks of x (C, H, W, N) for outputs of (height, width)."""
+    """Lays out blocks of x (C, H, W, N) for outputs of (height, width), in some groups G of channels."""
 
-    def __init__(self, x: Array, window: Window, shape: tuple[int, int]) -> None:
-        self.x, self.window, (self.height, self.width) = x, window, shape
+    def __init__(self, x: Array, window: Window, shape: tuple[int, int], groups: int) -> None:
+        self.x = x.reshape(groups, len(x) // groups, *x.shape[1:])
+        self.window, (self.height, self.width) = window, shape
         (kh, kw), stride = window.kernel, window.stride[0]
         self.shared = window.dilation[0] == 1 and stride <= kh  # do neighbouring rows use the same slabs?
         self.step, self.own = (stride, 1) if self.shared else (1, kh)
@@ -68,49 +71,51 @@ class _Slabs:
     @property
     def size(self) -> int:
         """Elements of the largest block."""
-        return self.count(self.rows) * self.own * self.window.kernel[1] * len(self.x) * self.width * self.samples
+        channels = self.x.shape[0] * self.x.shape[1]
+        return self.count(self.rows) * self.own * self.window.kernel[1] * channels * self.width * self.samples
 
     def lay_out(self, block: _Block, buffer: Array) -> Array:
-        """The matrices to multiply the weights with, (rows, kh kw C, width samples)."""
-        x, window, C = self.x, self.window, len(self.x)
+        """The matrices to multiply the weights with, (G, rows, kh kw C / G, width samples)."""
+        x, window, (G, C, height, width, _) = self.x, self.window, self.x.shape
         (kh, kw), count = window.kernel, self.count(block.rows)
-        slabs = cut(buffer, (count, self.own, kw, C, self.width, block.samples))
+        slabs = cut(buffer, (G, count, self.own, kw, C, self.width, block.samples))
         n = slice(block.sample, block.sample + block.samples)
         for i in range(self.own):
             first = block.row * window.stride[0] + i * window.dilation[0] - window.start[0]
             step = 1 if self.shared else window.stride[0]
-            inside = [r for r in range(count) if 0 <= first + r * step < x.shape[1]]
+            inside = [r for r in range(count) if 0 <= first + r * step < height]
             top, end = (inside[0], inside[-1] + 1) if inside else (0, 0)
-            slabs[:top, i], slabs[end:, i] = 0, 0
+            slabs[:, :top, i], slabs[:, end:, i] = 0, 0
             rows = slice(first + top * step, first + (end - 1) * step + 1 if inside else first + top * step, step)
             for j in range(kw):
-                out, source = window.taps(1, j, self.width, x.shape[2])
-                place = slabs[top:end, i, j]
-                place[:, :, : out.start], place[:, :, out.stop :] = 0, 0
-                np.copyto(place[:, :, out], x[:, rows, source, n].swapaxes(0, 1))
-        line = slabs.strides[0]
+                out, source = window.taps(1, j, self.width, width)
+                place = slabs[:, top:end, i, j]
+                place[..., : out.start, :], place[..., out.stop :, :] = 0, 0
+                np.copyto(place[..., out, :], x[:, :, rows, source, n].swapaxes(1, 2))
+        group, line = slabs.strides[:2]
         K, P = kh * kw * C, self.width * block.samples
-        return as_strided(slabs, (block.rows, K, P), (line * self.step, P * x.itemsize, x.itemsize))
+        return as_strided(slabs, (G, block.rows, K, P), (group, line * self.step, P * x.itemsize, x.itemsize))
 
 
-def correlate(x: Array, W: Array, bias: Array | None, window: Window, shape: tuple[int, int]) -> Array:
+def correlate(
+    x: Array, W: Array, bias: Array | None, window: Window, shape: tuple[int, int], groups: int = 1
+) -> Array:
     """y[o, h, w] = bias[o] + Σ W[o, c, i, j] x[c, stride h + dilation i - start, …] of a given (height, width).
 
     Samples last: x is (C, H, W, N), y (O, height, width, N). Outside x are zeros.
     """
     O, N = len(W), x.shape[-1]
-    matrix = _matrix(W)
+    matrix = W.transpose(0, 2, 3, 1).reshape(groups, 1, O // groups, -1)
     y = np.empty((O, *shape, N), x.dtype)
-    slabs = _Slabs(x, window, shape)
+    slabs = _Slabs(x, window, shape, groups)
 
     def work(block: _Block, buffer: Array) -> None:
         place = _rows_of(y, block)
         whole = block.samples == N
         rows = place if whole else np.empty(place.shape, x.dtype)
-        out = rows.reshape(O, block.rows, -1).swapaxes(0, 1)
-        multiply(matrix, slabs.lay_out(block, buffer), out)
+        multiply(matrix, slabs.lay_out(block, buffer), _stack(rows, groups))
         if bias is not None:
-            out += bias[:, None]
+            rows += bias[:, None, None, None]
         if not whole:
             np.copyto(place, rows)
 
@@ -118,28 +123,28 @@ def correlate(x: Array, W: Array, bias: Array | None, window: Window, shape: tup
     return y
 
 
-def weight_gradient(x: Array, g: Array, window: Window) -> Array:
+def weight_gradient(x: Array, g: Array, window: Window, groups: int = 1) -> Array:
     """dW[o, c, i, j] = Σ g[o, h, w] x[c, stride h + dilation i - start, …], for g (O, height, width, N)."""
     (C, O), (kh, kw), shape = (len(x), len(g)), window.kernel, g.shape[1:3]
-    slabs = _Slabs(x, window, shape)
+    slabs = _Slabs(x, window, shape, groups)
     blocks = slabs.blocks()
-    size = -(-len(blocks) // GROUPS) or 1
-    groups = [blocks[i : i + size] for i in range(0, len(blocks), size)]
-    sums = np.zeros((len(groups), O, kh * kw * C), x.dtype)
+    size = -(-len(blocks) // PARTS) or 1
+    parts = [blocks[i : i + size] for i in range(0, len(blocks), size)]
+    sums = np.zeros((len(parts), groups, O // groups, kh * kw * C // groups), x.dtype)
 
     def work(number: int, buffer: Array) -> None:
-        for block in groups[number]:
+        for block in parts[number]:
             matrices = slabs.lay_out(block, buffer)
-            gradients = _rows_of(g, block).reshape(O, block.rows, -1).swapaxes(0, 1)
-            sums[number] += _sum_of_products(gradients, matrices, shape[1])
+            sums[number] += _sum_of_products(_stack(_rows_of(g, block), groups), matrices, shape[1])
 
-    share([partial(work, number) for number in range(len(groups))], lambda: np.empty(slabs.size, x.dtype))
-    return sums.sum(axis=0).reshape(O, kh, kw, C).transpose(0, 3, 1, 2)
+    share([partial(work, number) for number in range(len(parts))], lambda: np.empty(slabs.size, x.dtype))
+    return sums.sum(axis=0).reshape(O, kh, kw, C // groups).transpose(0, 3, 1, 2)
 
 
-def _matrix(W: Array) -> Array:
-    """(O, C, kh, kw) as (O, kh kw C)."""
-    return W.transpose(0, 2, 3, 1).reshape(len(W), -1)
+def _stack(rows: Array, groups: int) -> Array:
+    """(O, rows, width, samples) as matrices (G, rows, O / G, width samples)."""
+    O, height = rows.shape[:2]
+    return rows.reshape(groups, O // groups, height, -1).swapaxes(1, 2)
 
 
 def _rows_of(y: Array, block: _Block) -> Array:
@@ -147,14 +152,14 @@ def _rows_of(y: Array, block: _Block) -> Array:
 
 
 def _sum_of_products(a: Array, b: Array, width: int) -> Array:
-    """Σ over rows of a bᵀ, for a (rows, O, P) and b (rows, K, P), cut along P where that makes it quicker."""
-    rows, O, P = a.shape
+    """Σ over rows of a bᵀ, for a (G, rows, O, P) and b (G, rows, K, P), cut along P where that makes it quicker."""
+    G, rows, O, P = a.shape
     longest = SMALL // TILE**2
     parts = next((n for n in range(1, width + 1) if width % n == 0 and P // n <= longest), 1)
-    out = np.empty((rows, parts, O, b.shape[1]), a.dtype)
+    out = np.empty((G, rows, parts, O, b.shape[2]), a.dtype)
     multiply_transposed(
-        a.reshape(rows, O, parts, P // parts).swapaxes(1, 2),
-        b.reshape(rows, -1, parts, P // parts).swapaxes(1, 2),
+        a.reshape(G, rows, O, parts, P // parts).swapaxes(2, 3),
+        b.reshape(G, rows, -1, parts, P // parts).swapaxes(2, 3),
         out,
     )
-    return out.sum(axis=(0, 1))
+    return out.sum(axis=(1, 2))

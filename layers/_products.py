@@ -16,6 +16,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 SMALL = 1_000_000  # m n k
 TILE = 32  # rows and columns of a result; 32 x 32 is below 1,200
+NARROWEST = 48  # group of columns that pays
 
 
 def multiply(a: Array, b: Array, out: Array) -> None:
@@ -23,10 +24,10 @@ def multiply(a: Array, b: Array, out: Array) -> None:
     m, k = a.shape[-2:]
     n = b.shape[-1]
     widest = SMALL // max(1, m * k)
-    if n <= widest or widest < TILE:
+    width = -(-n // -(-n // widest)) // 16 * 16 if 0 < widest < n else 0  # equal groups, of whole vector registers
+    if width < NARROWEST:
         np.matmul(a, b, out=out)
         return
-    width = -(-n // -(-n // widest)) // 16 * 16 or 16  # equal groups, of whole vector registers
     whole = n // width * width
     np.matmul(a[..., None, :, :], _columns(b[..., :whole], width), out=_columns(out[..., :whole], width))
     if whole < n:

@@ -14,19 +14,19 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from layouts import floats, layouts, normal
 
-from handbrew.layers import _convolve, _depthwise, _direct, _pointwise, _products, _winograd
+from handbrew.layers import _convolve, _direct, _pointwise, _products, _winograd
 from handbrew.layers._convolve import correlate, gradients
 from handbrew.layers._window import Window
 
-MODULES = {"depthwise": _depthwise, "pointwise": _pointwise, "winograd": _winograd, "direct": _direct}
+MODULES = {"pointwise": _pointwise, "winograd": _winograd, "direct": _direct}
 # What every path keeps to, relative to the largest result.
-TOLERANCE = {"depthwise": 2e-6, "pointwise": 2e-6, "direct": 2e-6, "winograd": 2e-5}
+TOLERANCE = {"pointwise": 2e-6, "direct": 2e-6, "winograd": 2e-5}
 # Sizes of blocks, so that small images are cut as large ones are.
 CUTS = {
     _direct: {"BLOCK_BYTES": (1, 3000), "LARGEST_BYTES": (1, 3000), "FEWEST_ROWS": (1, 2), "FEWEST_SAMPLES": (1, 3)},
     _winograd: {"TILES_BYTES": (1, 2000, 20_000), "SUMS_BYTES": (1,)},
     _pointwise: {"COLUMNS": (1, 7, 50), "SMALL": (2048,)},
-    _products: {"SMALL": (600, 5000), "TILE": (1, 4)},
+    _products: {"SMALL": (600, 5000), "TILE": (1, 4), "NARROWEST": (16,)},
 }
 quick = settings(max_examples=50, deadline=None)
 
@@ -123,12 +123,23 @@ def problems(draw, kernels=st.integers(1, 4), strides=few, dilations=few, channe
     )
 
 
-@quick
-@given(p=problems(), data=st.data())
-def test_direct(p, data):
+def check_direct(p, data):
+    x, g = last(p.x), last(p.g)
     with cut_small(data):
-        p.check_y(_direct.correlate(last(p.x), p.W, p.b, p.window, p.size))
-        p.check_dW(_direct.weight_gradient(last(p.x), last(p.g), p.window))
+        p.check_y(_direct.correlate(x, p.W, p.b, p.window, p.size, p.groups))
+        p.check_dW(_direct.weight_gradient(x, g, p.window, p.groups))
+
+
+@quick
+@given(p=problems(groups=few), data=st.data())
+def test_direct(p, data):
+    check_direct(p, data)
+
+
+@quick
+@given(p=problems(groups=st.integers(2, 4), channels=one), data=st.data())
+def test_depthwise(p, data):
+    check_direct(p, data)
 
 
 @quick
@@ -156,19 +167,6 @@ def test_pointwise(p, data):
     with cut_small(data):
         p.check_y(_pointwise.correlate(last(p.x), p.W[:, :, 0, 0], p.b))
         p.check_dW(_pointwise.weight_gradient(last(p.x), last(p.g))[:, :, None, None])
-
-
-@quick
-@given(p=problems(groups=st.integers(1, 4), channels=one))
-def test_depthwise(p):
-    x, g, shape = last(p.x), last(p.g), last(p.x).shape[:3]
-    p.check_y(_depthwise.correlate(x, p.W, p.b, p.window, p.size))
-    dx, dW = _depthwise.gradients(g, p.W, p.window, shape, x, True)
-    p.check_dx(dx)
-    p.check_dW(dW)
-    assert _depthwise.gradients(g, p.W, p.window, shape, None, False) == (None, None)
-    assert _depthwise.gradients(g, p.W, p.window, shape, None, True)[0].tobytes() == dx.tobytes()
-    assert _depthwise.gradients(g, p.W, p.window, shape, x, False)[1].tobytes() == dW.tobytes()
 
 
 @settings(quick, max_examples=100)
@@ -210,7 +208,7 @@ def used(monkeypatch, call):
     """Which modules' functions a call reaches, in order."""
     seen = []
     for name, module in MODULES.items():
-        for function in ("correlate", "weight_gradient", "gradients"):
+        for function in ("correlate", "weight_gradient"):
             if hasattr(module, function):
                 kept = getattr(module, function)
                 spy = lambda *a, kept=kept, name=name, **k: (seen.append(name), kept(*a, **k))[1]  # noqa: E731
@@ -232,10 +230,10 @@ def case(samples, channels, out, kernel, size=9, stride=1, padding=0, dilation=1
 @pytest.mark.parametrize(
     ("path", "options"),
     [
-        ("depthwise", {"kernel": 3, "groups": 64}),
         ("pointwise", {"kernel": 1}),
         ("pointwise", {"kernel": 1, "stride": 2}),
-        ("pointwise", {"kernel": 1, "groups": 2}),
+        ("direct", {"kernel": 1, "groups": 2}),
+        ("direct", {"kernel": 3, "groups": 64}),
         ("direct", {"kernel": 1, "padding": 1}),
         ("winograd", {"kernel": 3, "padding": 1}),
         ("winograd", {"kernel": 5, "padding": 2}),
@@ -318,8 +316,8 @@ def relative_error(found, wanted):
         ("direct", {"kernel": 7, "padding": 3, "channels": 3, "stride": 2}),
         ("pointwise", {"kernel": 1, "samples": 64}),
         ("pointwise", {"kernel": 1, "samples": 64, "positive": True}),
-        ("depthwise", {"kernel": 3, "padding": 1, "groups": 64, "samples": 64}),
-        ("depthwise", {"kernel": 3, "padding": 1, "groups": 64, "samples": 64, "positive": True}),
+        ("direct", {"kernel": 3, "padding": 1, "groups": 64, "samples": 64}),
+        ("direct", {"kernel": 3, "padding": 1, "groups": 64, "samples": 64, "positive": True}),
     ],
 )
 def test_rounding_stays_below_what_is_documented(monkeypatch, path, options):
@@ -383,7 +381,6 @@ def test_what_is_not_finite_goes_no_further_than_its_tile(samples, reach):
 @pytest.mark.parametrize("path", MODULES)
 def test_nothing_is_written_into_the_arguments(path):
     options = {
-        "depthwise": {"kernel": 3, "groups": 64},
         "pointwise": {"kernel": 1},
         "winograd": {"kernel": 3},
         "direct": {"kernel": 3, "stride": 2},

@@ -10,7 +10,7 @@ from layouts import floats, normal
 
 from handbrew.layers import _numerics, _products, threads
 from handbrew.layers._numerics import matrix_product
-from handbrew.layers._products import SMALL, TILE, multiply, multiply_transposed
+from handbrew.layers._products import NARROWEST, SMALL, TILE, multiply, multiply_transposed
 
 sizes = st.integers(0, 9)
 stacks = st.sampled_from([(), (1,), (3,), (2, 3), (0,)])
@@ -55,7 +55,7 @@ def test_multiply(stack, mkn, shared, dtype, order_a, order_b, data):
     a = lying(normal((() if shared else stack) + (m, k), dtype, 1), order_a)
     b = lying(normal((*stack, k, n), dtype, 2), order_b)
     small = data.draw(st.sampled_from([SMALL, 300, 3000]))
-    with mock.patch.multiple(_products, SMALL=small, TILE=data.draw(st.sampled_from([TILE, 1]))):
+    with mock.patch.multiple(_products, SMALL=small, NARROWEST=data.draw(st.sampled_from([NARROWEST, 16]))):
         check(multiply, a, b, a.astype(float) @ b.astype(float))
 
 
