@@ -29,7 +29,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 BLOCK_BYTES = 1_000_000  # of slabs at a time: they stay in a core's cache
 LARGEST_BYTES = 8_000_000  # where that would leave too few rows, or samples side by side
 FEWEST_ROWS, FEWEST_SAMPLES = 4, 16
-PARTS = 8  # of the blocks, each with a partial sum of the weights' gradient
+PARTS = 8  # of the blocks, each with a partial sum of the weights' gradient, so that threads can share them
+SUMS_BYTES = 8_000_000  # of these sums, if there are more than two
 
 
 class _Block(NamedTuple):
@@ -128,7 +129,8 @@ def weight_gradient(x: Array, g: Array, window: Window, groups: int = 1) -> Arra
     (C, O), (kh, kw), shape = (len(x), len(g)), window.kernel, g.shape[1:3]
     slabs = _Slabs(x, window, shape, groups)
     blocks = slabs.blocks()
-    size = -(-len(blocks) // PARTS) or 1
+    few = max(2, min(PARTS, SUMS_BYTES // (len(g) * C // groups * kh * kw * x.itemsize)))
+    size = -(-len(blocks) // few) or 1
     parts = [blocks[i : i + size] for i in range(0, len(blocks), size)]
     sums = np.zeros((len(parts), groups, O // groups, kh * kw * C // groups), x.dtype)
 
@@ -156,10 +158,13 @@ def _sum_of_products(a: Array, b: Array, width: int) -> Array:
     G, rows, O, P = a.shape
     longest = SMALL // TILE**2
     parts = next((n for n in range(1, width + 1) if width % n == 0 and P // n <= longest), 1)
-    out = np.empty((G, rows, parts, O, b.shape[2]), a.dtype)
-    multiply_transposed(
-        a.reshape(G, rows, O, parts, P // parts).swapaxes(2, 3),
-        b.reshape(G, rows, -1, parts, P // parts).swapaxes(2, 3),
-        out,
-    )
-    return out.sum(axis=(1, 2))
+    a = a.reshape(G, rows, O, parts, P // parts).swapaxes(2, 3)
+    b = b.reshape(G, rows, -1, parts, P // parts).swapaxes(2, 3)
+    total = np.zeros((G, O, b.shape[3]), a.dtype)
+    at_once = max(1, BLOCK_BYTES // max(1, total.nbytes * parts))
+    for row in range(0, rows, at_once):
+        some = slice(row, row + at_once)
+        out = np.empty((G, len(range(*some.indices(rows))), parts, *total.shape[1:]), a.dtype)
+        multiply_transposed(a[:, some], b[:, some], out)
+        total += out.sum(axis=(1, 2))
+    return total

@@ -14,6 +14,7 @@ NumPy's elementwise functions keep the layout of their operand, so it carries th
 from __future__ import annotations
 
 from functools import partial
+from math import prod
 from types import MappingProxyType
 from typing import Any
 
@@ -23,6 +24,7 @@ from .errors import ShapeError
 from .threads import share
 
 Array = np.ndarray[Any, np.dtype[Any]]
+MOVED = 4096  # numbers of one sample that are moved by one call
 
 
 def samples_last(x: Array) -> Array:
@@ -31,14 +33,16 @@ def samples_last(x: Array) -> Array:
     if view.flags.c_contiguous:
         return view
     copy = np.empty(view.shape, x.dtype)
+    at_once = max(1, MOVED * len(view) // max(1, prod(view.shape[:-1])))  # channels
 
-    def work(channel: int) -> None:
+    def work(first: int) -> None:
         # One sample after the other: numbers of neighbouring samples often lie a power of two apart, where they
         # push each other out of the cache.
+        channels = slice(first, first + at_once)
         for sample, image in enumerate(x):
-            copy[channel, ..., sample] = image[channel]
+            copy[channels, ..., sample] = image[channels]
 
-    share([partial(work, channel) for channel in range(len(view))])
+    share([partial(work, first) for first in range(0, len(view), at_once)])
     return copy
 
 

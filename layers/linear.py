@@ -77,7 +77,12 @@ class Affine(Layer):
             self.b.add_grad(column_sum(rows))
         if not self.input_grad:
             return None
-        dx = rows.dot(W.T) if rows.size < FEW else matrix_product(rows, W.T)
+        if rows.size < FEW:
+            dx = rows.dot(W.T)
+        elif x.flags.f_contiguous:  # as flattened images are: their gradient lies as they do
+            dx = matrix_product(W, rows.T).T
+        else:
+            dx = matrix_product(rows, W.T)
         return dx if rows is dy else dx.reshape(*dy.shape[:-1], W.shape[0])
 
     def flops(self) -> int:

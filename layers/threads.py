@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+KEPT_BYTES = 32_000_000  # just below the largest size that glibc's malloc learns (M_MMAP_THRESHOLD)
 PIECE = 65_536  # elements: some arrays of this size fit in a core's cache
 LARGE = 8 * PIECE  # below, handing pieces over costs more than it gains
 
@@ -72,6 +73,9 @@ class _Team:
         found = ThreadpoolController().select(user_api="blas").lib_controllers
         self.blas = [library for library in found if "numpy" in library.filepath] or found
         self.pool = ThreadPoolExecutor(self.size - 1, thread_name_prefix="handbrew")
+        # The C library learns from this what size of array comes and goes, and keeps the memory of later ones; each
+        # pass would else ask the system for the same pages again, at a tenth of its time. Nothing is touched here.
+        np.empty(KEPT_BYTES, np.uint8)
 
     def forget(self) -> None:
         """In a forked child the pool's threads do not exist."""
