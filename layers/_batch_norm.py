@@ -16,10 +16,10 @@ import numpy as np
 
 from ._images import samples_first, samples_last
 from ._numerics import column_sum, row_sum
-from .threads import PIECE, share
+from .threads import LARGE, PIECE, share
 
 Array = np.ndarray[Any, np.dtype[Any]]
-BLOCK = 2 * PIECE
+BLOCK = LARGE  # smaller ones would fit in the cache better, but two threads would wait for each other
 # Where something is broadcast, NumPy copies runs shorter than BUFFER into a buffer of that size. That helps with
 # very SHORT ones; to go without doubles the speed of the others.
 BUFFER, SHORT = 8192, 400

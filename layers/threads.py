@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 
 KEPT_BYTES = 32_000_000  # just below the largest size that glibc's malloc learns (M_MMAP_THRESHOLD)
-PIECE = 65_536  # elements: some arrays of this size fit in a core's cache
-LARGE = 8 * PIECE  # below, handing pieces over costs more than it gains
+PIECE = 262_144  # elements: some arrays of this size fit in the cache, and two threads seldom wait for each other
+LARGE = 2 * PIECE  # below, handing pieces over costs more than it gains
 
 
 class _Team:
