@@ -8,7 +8,8 @@ Images are samples last, (C, H, W, N); weights are (O, C / groups, kh, kw).
 | ``_winograd`` | stride 1, 2 to 5 taps, many samples, and cheaper by the estimate below | tiles of 4 x 4 outputs |
 | ``_direct`` | everything else | matrix products of whole rows |
 
-``_winograd`` takes groups of channels one by one. ``benchmarks/convolutions.py`` measures each kernel where it could be used.
+``_winograd`` takes groups of channels one by one. ``benchmarks/convolutions.py`` measures each kernel where it could
+be used.
 """
 
 from __future__ import annotations

@@ -98,9 +98,7 @@ class _Slabs:
         return as_strided(slabs, (G, block.rows, K, P), (group, line * self.step, P * x.itemsize, x.itemsize))
 
 
-def correlate(
-    x: Array, W: Array, bias: Array | None, window: Window, shape: tuple[int, int], groups: int = 1
-) -> Array:
+def correlate(x: Array, W: Array, bias: Array | None, window: Window, shape: tuple[int, int], groups: int = 1) -> Array:
     """y[o, h, w] = bias[o] + Σ W[o, c, i, j] x[c, stride h + dilation i - start, …] of a given (height, width).
 
     Samples last: x is (C, H, W, N), y (O, height, width, N). Outside x are zeros.

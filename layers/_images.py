@@ -29,7 +29,7 @@ MOVED = 4096  # numbers of one sample that are moved by one call
 
 def samples_last(x: Array) -> Array:
     """(N, C, …) as a contiguous array of shape (C, …, N): a view where the memory lies so, else a copy."""
-    view = np.moveaxis(x, 0, -1)
+    view = x.transpose(*range(1, x.ndim), 0)
     if view.flags.c_contiguous:
         return view
     copy = np.empty(view.shape, x.dtype)
@@ -48,7 +48,7 @@ def samples_last(x: Array) -> Array:
 
 def samples_first(y: Array) -> Array:
     """(C, …, N) seen as (N, C, …): always a view."""
-    return np.moveaxis(y, -1, 0)
+    return y.transpose(y.ndim - 1, *range(y.ndim - 1))
 
 
 def empty_images(shape: tuple[int, ...], dtype: Any) -> Array:

@@ -19,8 +19,8 @@ def inference(layer: Layer) -> Iterator[None]:
     before = [(part, part.cache, part.training) for _, part in layer.walk()]
     try:
         for part, _, _ in before:
-            part.cache, part.training = Cache(type(part).__name__), False
+            vars(part).update(cache=Cache(type(part).__name__), training=False)  # neither is a layer that comes or goes
         yield
     finally:
         for part, cache, training in before:
-            part.cache, part.training = cache, training
+            vars(part).update(cache=cache, training=training)

@@ -47,7 +47,8 @@ class Node(Configurable):
     @property
     def children(self) -> dict[str, Self]:
         """The layers this one holds, by name, in the order of their assignment."""
-        return {key: node for name, value in vars(self).items() for key, node in nodes_in(name, value)}
+        members = [(name, value) for name, value in vars(self).items() if isinstance(value, _MAY_HOLD)]  # few do
+        return {key: node for name, value in members for key, node in nodes_in(name, value)}
 
     def walk(self, path: str = "") -> Iterator[tuple[str, Self]]:
         """Yield this layer and all below it, with their paths: ``("", net), ("affine1", …), …``."""
@@ -136,6 +137,9 @@ def nodes_in(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, (list, tuple, dict)):
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
             yield from nodes_in(f"{name}.{key}", item)
+
+
+_MAY_HOLD = (Node, list, tuple, dict)
 
 
 def join(path: str, name: str) -> str:

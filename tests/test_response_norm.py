@@ -85,7 +85,7 @@ def test_lrn(size, alpha, beta, k, within, average, shape, layout, dtype, seed):
 
 @pytest.mark.parametrize("layer", [LRN(5, 1.0), LRN(3, 1.0, within_channel=True)], ids=repr)
 def test_lrn_in_blocks(layer):
-    x, dy = (LAYOUTS["samples last"](normal(16, 24, 21, 19, seed=i).astype(np.float32)) for i in range(2))
+    x, dy = (LAYOUTS["samples last"](normal(64, 24, 21, 19, seed=i).astype(np.float32)) for i in range(2))
     assert x.size > 2 * PIECE
     # One sample at a time is never cut.
     parts = [(layer.forward(x[i : i + 1]), layer.backward(dy[i : i + 1])) for i in range(len(x))]
