@@ -25,11 +25,11 @@ import numpy as np
 import products
 from harness import interleave
 
-from handbrew.layers import _convolve, _depthwise, _direct, _pointwise, _winograd, worker_threads
+from handbrew.layers import _convolve, _direct, _pointwise, _winograd, worker_threads
 from handbrew.layers._window import Window, window_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
-KERNELS = {"direct": _direct, "tiles": _winograd, "pointwise": _pointwise, "depthwise": _depthwise}
+KERNELS = {"direct": _direct, "tiles": _winograd, "pointwise": _pointwise}
 
 
 class Case(NamedTuple):
@@ -88,38 +88,16 @@ def choice(x: Array, W: Array, window: Window, shape: tuple[int, int], groups: i
 def kernels(case: Case, x: Array, W: Array, g: Array, window: Window) -> tuple[dict[str, Any], dict[str, Any]]:
     """Forward passes and weights' gradients by the kernels that are possible."""
     shape = g.shape[1:3]
-    if case.depthwise:
-        sizes, channels = x.shape[:3], range(case.C)
-        return (
-            {
-                "depthwise": partial(_depthwise.correlate, x, W, None, window, shape),
-                "direct": lambda: [
-                    _direct.correlate(x[c : c + 1], W[c : c + 1], None, window, shape) for c in channels
-                ],
-            },
-            {
-                "depthwise": partial(_depthwise.gradients, g, W, window, sizes, x, False),
-                "direct": lambda: [_direct.weight_gradient(x[c : c + 1], g[c : c + 1], window) for c in channels],
-            },
-        )
-    forward: dict[str, Any] = {"direct": partial(_direct.correlate, x, W, None, window, shape)}
-    weights: dict[str, Any] = {"direct": partial(_direct.weight_gradient, x, g, window)}
-    if case.stride == case.dilation == 1 and 2 <= case.k <= 5:
+    groups = case.C if case.depthwise else 1
+    forward: dict[str, Any] = {"direct": partial(_direct.correlate, x, W, None, window, shape, groups)}
+    weights: dict[str, Any] = {"direct": partial(_direct.weight_gradient, x, g, window, groups)}
+    if case.stride == case.dilation == groups == 1 and 2 <= case.k <= 5:
         forward["tiles"] = partial(_winograd.correlate, x, W, None, window.start, shape)
         weights["tiles"] = partial(_winograd.correlate, x, W, None, window.start, shape, g, y=False)
     if case.k == case.stride == 1:
         forward["pointwise"] = partial(_pointwise.correlate, x, W[:, :, 0, 0])
         weights["pointwise"] = partial(_pointwise.weight_gradient, x, g)
     return forward, weights
-
-
-def estimate(case: Case, shape: tuple[int, ...]) -> float:
-    """Direct / tiles, by the figures in ``layers/_convolve.py``."""
-    c, out = _convolve, _winograd.OUT
-    products = case.C * case.O * c.PRODUCT
-    direct = shape[0] * shape[1] * (case.k * case.C * c.LAY_OUT + case.k**2 * products)
-    positions = -(-shape[0] // out) * -(-shape[1] // out) * (out + case.k - 1) ** 2
-    return direct / (positions * (case.C * c.TO_TILES + case.O * c.FROM_TILES + products))
 
 
 def measure(case: Case, rounds: int) -> str:
@@ -147,7 +125,10 @@ def measure(case: Case, rounds: int) -> str:
         for us in (forward, weights)
     ]
     if "tiles" in forward:
-        cells += [f"{estimate(case, shape):8.2f} ", f"{forward['direct'] / forward['tiles']:8.2f} "]
+        cells += [
+            f"{_convolve.direct_over_tiles(W.shape, shape):8.2f} ",
+            f"{forward['direct'] / forward['tiles']:8.2f} ",
+        ]
     return f"{case!s:36}" + " ".join(cells)
 
 

@@ -109,14 +109,20 @@ def _joined(parts: Sequence[Array]) -> Array:
 
 def _tiles_pay(window: Window, W: Array, shape: Pair, samples: int) -> bool:
     """Whether Winograd's tiles are possible, and the quicker way."""
-    O, C, kh, kw = W.shape
-    if window.stride != (1, 1) or window.dilation != (1, 1) or samples < FEWEST_SAMPLES:
-        return False
-    if not (2 <= kh <= 5 and 2 <= kw <= 5):
-        return False
+    possible = (
+        window.stride == window.dilation == (1, 1)
+        and samples >= FEWEST_SAMPLES
+        and all(2 <= taps <= 5 for taps in window.kernel)
+    )
+    return possible and direct_over_tiles(W.shape, shape) > 1
+
+
+def direct_over_tiles(weights: tuple[int, ...], shape: Pair) -> float:
+    """How many times longer the direct way should take than tiles, for W and outputs of these shapes."""
+    O, C, kh, kw = weights
     direct = shape[0] * shape[1] * (kw * C * LAY_OUT + kh * kw * C * O * PRODUCT)
     positions = (_winograd.OUT + kh - 1) * (_winograd.OUT + kw - 1)
-    return _tile_count(shape) * positions * (C * TO_TILES + O * FROM_TILES + C * O * PRODUCT) < direct
+    return direct / (_tile_count(shape) * positions * (C * TO_TILES + O * FROM_TILES + C * O * PRODUCT))
 
 
 def _tile_count(shape: Pair) -> int:
