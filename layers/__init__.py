@@ -3,9 +3,9 @@
 if __name__ == "layers":
     raise ImportError("import it as handbrew.layers: under its bare name every class would exist twice")
 
+import typing as _typing
+
 from ._numerics import column_sum, matrix_product
-from .augmentation import Normalize, RandomCrop, RandomFlip
-from .batch_norm import BatchNorm
 from .cache import Cache
 from .check import check_layer
 from .check_report import CheckReport, LayerCheckError
@@ -13,16 +13,12 @@ from .class_loss import ClassLoss
 from .classification_losses import KLDivergence, NegativeLogLikelihood, SigmoidCrossEntropy
 from .configurable import Configurable
 from .containers import Branches, Residual
-from .convolution import Conv1D, Conv2D, ConvTranspose2D
-from .cropping import Crop
 from .dropout import Dropout, Dropout2D
 from .elementwise import Abs, Clip, Exp, Log, Power, Threshold
 from .embedding_losses import Contrastive, Triplet
 from .errors import CacheError, DTypeError, LabelError, LayerReuseError, NotBuiltError, ShapeError, StateError
 from .flat import FlatBuffer, aligned_zeros, pack
 from .given import build_from
-from .global_pooling import GlobalAvgPool2D, GlobalMaxPool2D, SpatialPyramidPool
-from .group_norm import MVN, GroupNorm, InstanceNorm
 from .hinge_losses import MulticlassHinge, OneVsRestHinge
 from .inference import inference
 from .initializers import (
@@ -42,23 +38,67 @@ from .layer import Layer
 from .linear import Affine
 from .loss import Loss
 from .merge import Add, Concat, Maximum, Multiply
-from .normalization import LayerNorm, RMSNorm
-from .padding import Pad2D
 from .param import Buffer, Param
-from .pooling import AvgPool2D, MaxPool2D
 from .rectifiers import ELU, SELU, PReLU, ReLU
-from .reduction import Reduce
 from .regression_losses import EuclideanLoss, Huber, MeanAbsoluteError, MeanSquaredError
-from .response_norm import LRN
 from .shape import Flatten, Reshape, Transpose
 from .sigmoids import GELU, Sigmoid, SiLU, Softplus, Tanh
-from .slicing import Slice, Split
 from .softmax import LogSoftmax, Softmax
 from .softmax_loss import Infogain, SoftmaxCrossEntropy
 from .threads import elementwise, in_pieces, share, sharing, worker_threads
 from .tree import Tree, refuse_reuse
-from .unpooling import MaxUnpool2D
-from .upsampling import Tile, Upsample2D
+
+if _typing.TYPE_CHECKING:
+    from .augmentation import Normalize, RandomCrop, RandomFlip
+    from .batch_norm import BatchNorm
+    from .convolution import Conv1D, Conv2D, ConvTranspose2D
+    from .cropping import Crop
+    from .global_pooling import GlobalAvgPool2D, GlobalMaxPool2D, SpatialPyramidPool
+    from .group_norm import MVN, GroupNorm, InstanceNorm
+    from .normalization import LayerNorm, RMSNorm
+    from .padding import Pad2D
+    from .pooling import AvgPool2D, MaxPool2D
+    from .reduction import Reduce
+    from .response_norm import LRN
+    from .slicing import Slice, Split
+    from .unpooling import MaxUnpool2D
+    from .upsampling import Tile, Upsample2D
+
+# Layers for images, which most programs do without: with them, importing would take half as long again.
+_LATER = (
+    ("augmentation", "Normalize RandomCrop RandomFlip"),
+    ("batch_norm", "BatchNorm"),
+    ("convolution", "Conv1D Conv2D ConvTranspose2D"),
+    ("cropping", "Crop"),
+    ("global_pooling", "GlobalAvgPool2D GlobalMaxPool2D SpatialPyramidPool"),
+    ("group_norm", "MVN GroupNorm InstanceNorm"),
+    ("normalization", "LayerNorm RMSNorm"),
+    ("padding", "Pad2D"),
+    ("pooling", "AvgPool2D MaxPool2D"),
+    ("reduction", "Reduce"),
+    ("response_norm", "LRN"),
+    ("slicing", "Slice Split"),
+    ("unpooling", "MaxUnpool2D"),
+    ("upsampling", "Tile Upsample2D"),
+)
+
+
+def __getattr__(name: str) -> _typing.Any:
+    """Import a family of layers when one of them is first asked for."""
+    for module, layers in _LATER:
+        names = layers.split()
+        if name in names:
+            import importlib
+
+            family = importlib.import_module(f".{module}", __name__)
+            globals().update({known: getattr(family, known) for known in names})
+            return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 __all__ = [
     "ELU",

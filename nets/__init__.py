@@ -3,6 +3,8 @@
 if __name__ == "nets":
     raise ImportError("import it as handbrew.nets: under its bare name every class would exist twice")
 
+import typing as _typing
+
 from .errors import EmptyNetError
 from .evaluation import Evaluation, RunningLoss
 from .files import write_atomically
@@ -11,7 +13,27 @@ from .profile import Profile, ProfileRow
 from .saving import load_net, read_weights
 from .sequential import Sequential
 from .summary import Summary, SummaryRow
-from .zoo import cifar10_full, cifar10_quick, lenet, mlp, resnet20, vgg_small
+
+if _typing.TYPE_CHECKING:
+    from .zoo import cifar10_full, cifar10_quick, lenet, mlp, resnet20, vgg_small
+
+_ZOO = ("cifar10_full", "cifar10_quick", "lenet", "mlp", "resnet20", "vgg_small")
+
+
+def __getattr__(name: str) -> _typing.Any:
+    """Import the ready-made nets, and with them the layers for images, when one is first asked for."""
+    if name not in _ZOO:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    zoo = importlib.import_module(".zoo", __name__)
+    globals().update({known: getattr(zoo, known) for known in _ZOO})
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 __all__ = [
     "EmptyNetError",

@@ -114,6 +114,7 @@ def test_a_folder_is_typed(folder):
 @pytest.mark.parametrize("folder", MAY_IMPORT)
 def test_all_names_what_is_public(folder):
     package = importlib.import_module(f"handbrew.{folder}")
+    assert all(hasattr(package, name) for name in package.__all__)  # which imports what is imported when asked for
     public = {name for name, value in vars(package).items() if not name.startswith("_") and not inspect.ismodule(value)}
     assert len(package.__all__) == len(public)
     assert set(package.__all__) == public  # ruff keeps them sorted
@@ -135,6 +136,9 @@ def subclasses(base):
 
 def test_every_layer_is_public():
     """A layer that no other inherits from is no mere base class: it is there to be used."""
+    for folder in MAY_IMPORT:
+        package = importlib.import_module(f"handbrew.{folder}")
+        assert [name for name in package.__all__ if not hasattr(package, name)] == []
     forgotten = {
         layer.__name__
         for layer in subclasses(handbrew.layers.Layer)

@@ -25,3 +25,17 @@ def test_layers_import_nothing_heavy_besides_numpy():
 def test_no_import_brings_an_extra():
     found = modules_after("import " + ", ".join(f"handbrew.{folder}" for folder in MAY_IMPORT))
     assert not found & EXTRAS.keys()
+
+
+def test_layers_for_images_are_imported_when_they_are_asked_for():
+    found = modules_after("from handbrew.nets import Sequential; from handbrew.layers import Affine")
+    assert not found & {"handbrew.layers.convolution", "handbrew.layers.batch_norm", "handbrew.nets.zoo"}
+    found = modules_after("from handbrew.layers import *; Conv2D, Upsample2D; from handbrew.nets import lenet")
+    assert found >= {"handbrew.layers.convolution", "handbrew.layers.upsampling", "handbrew.nets.zoo"}
+
+
+def test_what_is_not_there_is_an_attribute_error():
+    for package in ("layers", "nets"):
+        code = f"import handbrew.{package} as p; assert 'Conv2D' in dir(p) or 'lenet' in dir(p); p.Nothing"
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert run.stderr.splitlines()[-1] == f"AttributeError: module 'handbrew.{package}' has no attribute 'Nothing'"
