@@ -42,11 +42,11 @@ class Case(NamedTuple):
     N: int
     stride: int = 1
     dilation: int = 1
-    depthwise: bool = False
+    groups: int = 1
 
     def __str__(self) -> str:
         options = f" stride {self.stride}" * (self.stride > 1) + f" dilation {self.dilation}" * (self.dilation > 1)
-        return f"{self.k}x{self.k}{options}{' depthwise' * self.depthwise} {self.C}-{self.O}, {self.N} of {self.size}²"
+        return f"{self.k}x{self.k}{options}{f' groups {self.groups}' * (self.groups > 1)} {self.C}-{self.O}, {self.N} of {self.size}²"
 
 
 CASES = (
@@ -58,7 +58,8 @@ CASES = (
     Case(17, 50, 3, 33, 32, stride=2),
     Case(24, 24, 3, 28, 32, dilation=2),
     Case(40, 96, 1, 28, 32),
-    *(Case(64, 64, 3, 28, n, depthwise=True) for n in (1, 32, 128)),
+    *(Case(64, 64, 3, 28, n, groups=64) for n in (1, 32, 128)),
+    *(Case(48, 48, 3, 28, 32, groups=n) for n in (2, 4)),
 )
 
 
@@ -88,12 +89,12 @@ def choice(x: Array, W: Array, window: Window, shape: tuple[int, int], groups: i
 def kernels(case: Case, x: Array, W: Array, g: Array, window: Window) -> tuple[dict[str, Any], dict[str, Any]]:
     """Forward passes and weights' gradients by the kernels that are possible."""
     shape = g.shape[1:3]
-    groups = case.C if case.depthwise else 1
+    groups = case.groups
     forward: dict[str, Any] = {"direct": partial(_direct.correlate, x, W, None, window, shape, groups)}
     weights: dict[str, Any] = {"direct": partial(_direct.weight_gradient, x, g, window, groups)}
     if case.stride == case.dilation == groups == 1 and 2 <= case.k <= 5:
         forward["tiles"] = partial(_winograd.correlate, x, W, None, window.start, shape)
-        weights["tiles"] = partial(_winograd.correlate, x, W, None, window.start, shape, g, y=False)
+        weights["tiles"] = partial(_winograd.weight_gradient, x, g, window.kernel, window.start)
     if case.k == case.stride == 1:
         forward["pointwise"] = partial(_pointwise.correlate, x, W[:, :, 0, 0])
         weights["pointwise"] = partial(_pointwise.weight_gradient, x, g)
@@ -110,11 +111,11 @@ def measure(case: Case, rounds: int) -> str:
         for size in (
             (case.C, case.size, case.size, case.N),
             (case.O, *shape, case.N),
-            (case.O, 1 if case.depthwise else case.C, case.k, case.k),
+            (case.O, case.C // case.groups, case.k, case.k),
         )
     )
     with worker_threads():
-        chosen = choice(x, W, window, shape, case.C if case.depthwise else 1)
+        chosen = choice(x, W, window, shape, case.groups)
         forward, weights = (
             {name: 1e6 * median(times) for name, times in interleave(steps, rounds, turn=0.03, warm=0.01).items()}
             for steps in kernels(case, x, W, g, window)

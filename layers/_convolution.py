@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._images import LAYOUTS, check_images, samples_first, samples_last
+from ._images import LAYOUTS, check_gradient, check_images, samples_first, samples_last
 from ._numerics import row_sum
 from ._window import Window, make_window, window_of
 from .errors import ShapeError
@@ -57,7 +57,7 @@ class Convolution(Layer):
     def _options(self) -> tuple[Any, ...]:
         """Those of a window, and whose they are."""
         options = (self.kernel_size, self.stride, self.padding, self.dilation)
-        return *(tuple(o) if isinstance(o, list) else o for o in options), type(self).__name__
+        return *(tuple(o) if isinstance(o, (list, np.ndarray)) else o for o in options), type(self).__name__
 
     def build(self, in_shape: Any) -> Any:
         check_images(self.where, in_shape, self.ndim)
@@ -100,6 +100,7 @@ class Convolution(Layer):
 
     def _enter_gradient(self, dy: Array) -> Array:
         """The output's gradient, samples last; adds that of the bias."""
+        check_gradient(self.where, dy, self.cache.y_shape)
         dy = samples_last(dy if dy.dtype == self.dtype else self.cast(dy))
         if self.bias and self.b.trainable:
             self.b.add_grad(row_sum(dy.reshape(len(dy), -1)))
@@ -110,4 +111,10 @@ class Convolution(Layer):
         return x if x.ndim == 4 else x[:, None]
 
     def _leave(self, y: Array) -> Array:
+        """Images, samples last, as the others see them."""
         return samples_first(y if self.ndim == 4 else y[:, 0])
+
+    def _output(self, y: Array) -> Array:
+        y = self._leave(y)
+        self.cache.y_shape = y.shape
+        return y

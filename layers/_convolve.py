@@ -20,26 +20,29 @@ from typing import Any
 import numpy as np
 
 from . import _direct, _pointwise, _winograd
+from ._cook_toom import OUT
 from ._window import Window
 from .threads import worker_threads
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Pair = tuple[int, int]
 
-# Nanoseconds, measured on one core with AVX-512 (docs/benchmarks.md); only their ratios matter here.
+# Nanoseconds on one core with AVX-512; only their ratios matter here. docs/benchmarks.md has what they predict beside
+# what was measured.
 PRODUCT = 0.019  # a multiplication and an addition in a matrix product
 LAY_OUT = 0.17  # a number laid out in slabs
 TO_TILES, FROM_TILES = 0.66, 0.30  # a number of a transformed tile, on the way there and back
+GROUPS_MARGIN = 1.3  # by how much tiles have to win where they go group by group
 FEWEST_SAMPLES = 16  # for tiles: what lies side by side in memory is one pixel of all samples
 
 
 def correlate(x: Array, W: Array, bias: Array | None, window: Window, shape: Pair, groups: int = 1) -> Array:
     """Y (O, *shape, N): bias[o] + the sum over c, i, j of W[o, c, i, j] x[c, stride h + dilation i - start, …]."""
     with worker_threads():
-        if _tiles_pay(window, W, shape, x.shape[-1]):
+        if _tiles_pay(window, W, shape, x.shape[-1], groups):
             biases = [None] * groups if bias is None else np.split(bias, groups)
             parts = zip(np.split(x, groups), np.split(W, groups), biases, strict=True)
-            return _joined([_winograd.correlate(*part, window.start, shape)[0] for part in parts])
+            return _joined([_winograd.correlate(*part, window.start, shape) for part in parts])
         if groups == 1 and _is_pointwise(window, x.shape[1:3], shape):
             return _pointwise.correlate(_every(x, window), W[:, :, 0, 0], bias)
         return _direct.correlate(x, W, bias, window, shape, groups)
@@ -59,10 +62,10 @@ def gradients(
             return _input_gradient(g, W, window, shape, groups) if dx else None, None
         turned, back = _phase(W, window, (0, 0), groups)
         same = window.stride == (1, 1) and _tile_count(shape) == _tile_count(g.shape[1:3])
-        if dx and same and _tiles_pay(back, turned, shape, g.shape[-1]):
+        if dx and same and _tiles_pay(back, turned, shape, g.shape[-1], groups):
             # Both gradients from the same tiles of g: dW too is a correlation of g with x, turned.
             parts = zip(np.split(g, groups), np.split(turned, groups), np.split(x, groups), strict=True)
-            found = [_winograd.correlate(g_, W_, None, back.start, shape, x_) for g_, W_, x_ in parts]
+            found = [_winograd.correlate_both(g_, W_, back.start, shape, x_) for g_, W_, x_ in parts]
             of_x, of_W = zip(*found, strict=True)
             return _joined(of_x), _joined([part.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1] for part in of_W])
         return _input_gradient(g, W, window, shape, groups) if dx else None, _weight_gradient(g, W, x, window, groups)
@@ -70,10 +73,10 @@ def gradients(
 
 def _weight_gradient(g: Array, W: Array, x: Array, window: Window, groups: int) -> Array:
     shape = (g.shape[1], g.shape[2])
-    if not _tiles_pay(window, W, shape, g.shape[-1]):
+    if not _tiles_pay(window, W, shape, g.shape[-1], groups):
         return _direct.weight_gradient(x, g, window, groups)
-    parts = zip(np.split(x, groups), np.split(W, groups), np.split(g, groups), strict=True)
-    return _joined([_winograd.correlate(x_, W_, None, window.start, shape, g_, y=False)[1] for x_, W_, g_ in parts])
+    parts = zip(np.split(x, groups), np.split(g, groups), strict=True)
+    return _joined([_winograd.weight_gradient(*part, window.kernel, window.start) for part in parts])
 
 
 def _input_gradient(g: Array, W: Array, window: Window, shape: Pair, groups: int) -> Array:
@@ -107,26 +110,27 @@ def _joined(parts: Sequence[Array]) -> Array:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _tiles_pay(window: Window, W: Array, shape: Pair, samples: int) -> bool:
+def _tiles_pay(window: Window, W: Array, shape: Pair, samples: int, groups: int = 1) -> bool:
     """Whether Winograd's tiles are possible, and the quicker way."""
     possible = (
         window.stride == window.dilation == (1, 1)
         and samples >= FEWEST_SAMPLES
         and all(2 <= taps <= 5 for taps in window.kernel)
     )
-    return possible and direct_over_tiles(W.shape, shape) > 1
+    O, C, *taps = W.shape
+    return possible and direct_over_tiles((O // groups, C, *taps), shape) > (1 if groups == 1 else GROUPS_MARGIN)
 
 
 def direct_over_tiles(weights: tuple[int, ...], shape: Pair) -> float:
-    """How many times longer the direct way should take than tiles, for W and outputs of these shapes."""
+    """How many times longer the direct way should take than tiles, for W, of one group, and outputs of these shapes."""
     O, C, kh, kw = weights
     direct = shape[0] * shape[1] * (kw * C * LAY_OUT + kh * kw * C * O * PRODUCT)
-    positions = (_winograd.OUT + kh - 1) * (_winograd.OUT + kw - 1)
+    positions = (OUT + kh - 1) * (OUT + kw - 1)
     return direct / (_tile_count(shape) * positions * (C * TO_TILES + O * FROM_TILES + C * O * PRODUCT))
 
 
 def _tile_count(shape: Pair) -> int:
-    return -(-shape[0] // _winograd.OUT) * -(-shape[1] // _winograd.OUT)
+    return -(-shape[0] // OUT) * -(-shape[1] // OUT)
 
 
 def _is_pointwise(window: Window, inputs: Pair, outputs: Pair) -> bool:

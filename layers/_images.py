@@ -69,6 +69,12 @@ def check_images(where: str, in_shape: tuple[int, ...], ndim: int = 4) -> None:
         )
 
 
+def check_gradient(where: str, dy: Array, shape: tuple[int, ...]) -> None:
+    """Raise ``ShapeError`` unless dy has the shape of what forward returned: it would be broadcast, or misread."""
+    if dy.shape != shape:
+        raise ShapeError(f"{where}: forward returned shape {shape}, but dy has shape {dy.shape}")
+
+
 def pair(value: Any, owner: str, name: str, least: int = 1) -> tuple[int, int]:
     """``3`` or ``(3, 5)`` as a pair of integers of at least ``least``.
 

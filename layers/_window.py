@@ -35,6 +35,7 @@ class Window(NamedTuple):
         ShapeError
             If the kernel does not fit in.
         """
+        _refuse_empty(size, where)
         padded = size[0] + self.start[0] + self.end[0], size[1] + self.start[1] + self.end[1]
         (kh, kw), (sh, sw) = self.extent, self.stride
         if kh > padded[0] or kw > padded[1]:
@@ -52,6 +53,7 @@ class Window(NamedTuple):
         ShapeError
             If there is none.
         """
+        _refuse_empty(size, where)
         h, w = (
             s * (n - 1) + k - a - b + m
             for n, s, k, a, b, m in zip(size, self.stride, self.extent, self.start, self.end, more, strict=True)
@@ -96,6 +98,11 @@ def make_window(kernel_size: Any, stride: Any, padding: Any, dilation: Any, owne
     window = Window(kernel, strides, pair(dilation, owner, "dilation"), (0, 0), (0, 0))
     top, bottom, left, right = _around(padding, window, owner)
     return window._replace(start=(top, left), end=(bottom, right))
+
+
+def _refuse_empty(size: Pair, where: str) -> None:
+    if min(size) < 1:
+        raise ShapeError(f"{where}: got images of {size[0]} x {size[1]}, which have no pixels")
 
 
 window_of = lru_cache(maxsize=256)(make_window)  # of options made before; to it, 3.0 and 3 are the same

@@ -16,8 +16,7 @@ relative to the largest output, errors stay below 2e-5 in float32 (2e-6 directly
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import partial
 from math import prod
 from typing import Any, NamedTuple
 
@@ -25,39 +24,17 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ._blocks import copy_padded, cut
+from ._cook_toom import OUT, cook_toom
 from ._products import multiply, multiply_transposed
 from .threads import share
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Buffers = tuple[Array, ...]
+Pair = tuple[int, int]
 
-OUT = 4  # outputs of a tile along each axis
-NODES = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)  # powers of two: the matrices below are exact but for one division
 TILES_BYTES = 2_500_000  # of transformed tiles at a time: they stay in the cache
-SUMS_BYTES = 8_000_000  # of partial sums of the weights' gradient
-
-
-@lru_cache(maxsize=16)
-def cook_toom(taps: int) -> tuple[Array, Array, Array]:
-    """Aᵀ (4, n), G (n, taps) and Bᵀ (n, n), from interpolation in n - 1 nodes and infinity."""
-    n = OUT + taps - 1
-    nodes = NODES[: n - 1]
-    A = [[x**i for x in nodes] + [float(i == OUT - 1)] for i in range(OUT)]
-    scale = [prod(x - other for other in nodes if other != x) for x in nodes]
-    G = [[x**i / s for i in range(taps)] for x, s in zip(nodes, scale, strict=True)]
-    G.append([float(i == taps - 1) for i in range(taps)])
-    B = [[*_polynomial([other for other in nodes if other != x]), 0.0] for x in nodes]
-    B.append(_polynomial(nodes))
-    return np.array(A), np.array(G), np.array(B)
-
-
-def _polynomial(roots: Sequence[float]) -> list[float]:
-    """Coefficients of Π (x - root), the constant one first."""
-    coefficients = [1.0]
-    for root in roots:
-        raised, lowered = [0.0, *coefficients], [*coefficients, 0.0]
-        coefficients = [a - root * b for a, b in zip(raised, lowered, strict=True)]
-    return coefficients
+SUMS_BYTES = 8_000_000  # of partial sums of the weights' gradient, if there are more than two
+PRODUCT_BYTES = 3_000_000  # of what is added to them at a time
 
 
 class _Tiling(NamedTuple):
@@ -156,8 +133,8 @@ class _Filter:
             np.copyto(whole.reshape(tiles.shape), tiles)
             np.copyto(place, whole[:, : place.shape[1], : place.shape[2]])
 
-    def weight_sums(self, g: Array, V: Array, block: Block, buffers: Buffers, out: Array) -> None:
-        """The sums (A g Aᵀ) Vᵀ over the block's tiles, (positions, O, C), into out."""
+    def add_weight_sums(self, g: Array, V: Array, block: Block, buffers: Buffers, product: Array, sums: Array) -> None:
+        """Add (A g Aᵀ) Vᵀ, summed over the block's tiles, to sums (positions, O, C), some positions at a time."""
         row, column, sample, tiling = block
         (n, m), O, T = self.size, len(g), V.shape[-1]
         _, b, c = buffers
@@ -168,48 +145,68 @@ class _Filter:
         np.copyto(tiles, split.transpose(2, 4, 0, 1, 3, 5))
         multiply(self.Ah.T, cut(c, (OUT, OUT * O * T)), cut(b, (n, OUT * O * T)))
         multiply(self.Aw.T, cut(b, (n, OUT, O * T)), cut(c, (n, m, O * T)))
-        multiply_transposed(cut(c, (n * m, O, T)), V, out)
+        G = cut(c, (n * m, O, T))
+        for start in range(0, n * m, len(product)):
+            part = slice(start, start + len(product))
+            multiply_transposed(G[part], V[part], product[: len(G[part])])
+            sums[part] += product[: len(G[part])]
 
 
-def correlate(
-    x: Array,
-    W: Array,
-    bias: Array | None,
-    start: tuple[int, int],
-    shape: tuple[int, int],
-    g: Array | None = None,
-    y: bool = True,
-) -> tuple[Any, Any]:
-    """y[o, h, w] = bias[o] + Σ W[o, c, i, j] x[c, h + i - start, w + j - start], for h, w in a shape; with g also dW.
+def correlate(x: Array, W: Array, bias: Array | None, start: Pair, shape: Pair) -> Array:
+    """y[o, h, w] = bias[o] + Σ W[o, c, i, j] x[c, h + i - start, w + j - start], for h, w in a shape.
 
-    Everything is samples last: x is (C, H, W, N), y (O, height, width, N); outside x there are zeros. With ``g``,
-    an array like y, the second result is the gradient of Σ g y: dW[o, c, i, j] = Σ g[o, h, w] x[c, h + i - start, …].
+    Everything is samples last: x is (C, H, W, N), y (O, height, width, N); outside x there are zeros.
     """
-    (O, C, *taps), N, dtype = W.shape, x.shape[-1], x.dtype
+    return _run(x, W.shape, start, shape, W=W, bias=bias)[0]
+
+
+def weight_gradient(x: Array, g: Array, taps: Pair, start: Pair) -> Array:
+    """dW[o, c, i, j] = Σ g[o, h, w] x[c, h + i - start, w + j - start]: the gradient of Σ g y, for g like y."""
+    return _run(x, (len(g), len(x), *taps), start, (g.shape[1], g.shape[2]), g=g)[1]
+
+
+def correlate_both(x: Array, W: Array, start: Pair, shape: Pair, g: Array) -> tuple[Array, Array]:
+    """The outputs and dW, from tiles of x transformed once."""
+    return _run(x, W.shape, start, shape, W=W, g=g)
+
+
+def _run(
+    x: Array,
+    weights: tuple[int, ...],
+    start: Pair,
+    shape: Pair,
+    *,
+    W: Array | None = None,
+    bias: Array | None = None,
+    g: Array | None = None,
+) -> tuple[Any, Any]:
+    """The outputs, if W is given, and dW, if g is, block by block; ``weights`` is the shape of W."""
+    (O, C, *taps), N, dtype = weights, x.shape[-1], x.dtype
     kernel = _Filter(tuple(taps), dtype)
     tiling = _Tiling.of(shape, N, kernel.positions * max(C, O) * dtype.itemsize)
     size = kernel.positions * max(C, O) * prod(tiling)
-    U = kernel.weights(W) if y else None
-    out = np.empty((O, *shape, N), dtype) if y else None
-    groups = _groups(tiling.blocks(shape, N), kernel.positions * O * C * dtype.itemsize if g is not None else 0)
-    sums = np.empty((len(groups) if g is not None else 0, kernel.positions, O, C), dtype)
+    U = None if W is None else kernel.weights(W)
+    y = np.empty((0 if W is None else O, *shape, N), dtype)
+    sum_bytes = kernel.positions * O * C * dtype.itemsize
+    groups = _groups(tiling.blocks(shape, N), 0 if g is None else sum_bytes)
+    sums = np.zeros((0 if g is None else len(groups), kernel.positions, O, C), dtype)
+    at_once = max(1, min(kernel.positions, PRODUCT_BYTES // (O * C * dtype.itemsize)))
 
     def scratch() -> tuple[Array, ...]:
-        return (*(np.empty(size, dtype) for _ in range(3)), np.empty(sums.shape[1:], dtype) if len(sums) else sums)
+        product = np.empty((0 if g is None else at_once, O, C), dtype)
+        return (*(np.empty(size, dtype) for _ in range(3)), product)
 
     def work(number: int, space: tuple[Array, ...]) -> None:
         buffers, product = space[:3], space[3]
-        for first, block in enumerate(groups[number]):
+        for block in groups[number]:
             V = kernel.inputs(x, start, block, buffers)
-            if U is not None and out is not None:
-                kernel.outputs(U, V, out, bias, block, buffers)
+            if U is not None:
+                kernel.outputs(U, V, y, bias, block, buffers)
             if g is not None:
-                kernel.weight_sums(g, V, block, buffers, product if first else sums[number])
-                if first:
-                    sums[number] += product
+                kernel.add_weight_sums(g, V, block, buffers, product, sums[number])
 
     share([partial(work, number) for number in range(len(groups))], scratch)
-    return out, kernel.weight_gradient(sums.sum(axis=0)) if g is not None else None
+    return y, None if g is None else kernel.weight_gradient(sums.sum(axis=0))
 
 
 def _groups(blocks: list[Block], sum_bytes: int) -> list[list[Block]]:

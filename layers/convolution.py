@@ -60,7 +60,7 @@ class Conv2D(Convolution):
     def forward(self, x: Array) -> Array:
         x = self.cache.x = self._enter(x)
         bias = self.b.data if self.bias else None
-        return self._leave(correlate(x, self._weights, bias, self.window, self.out_size(x.shape[1:3]), self.groups))
+        return self._output(correlate(x, self._weights, bias, self.window, self.out_size(x.shape[1:3]), self.groups))
 
     def backward(self, dy: Array) -> Array | None:
         x, dy, learned = self.cache.x, self._enter_gradient(dy), self.W.trainable
@@ -148,9 +148,9 @@ class ConvTranspose2D(Convolution):
     ) -> None:
         super().__init__(out_channels, kernel_size, stride, padding, dilation, groups, bias, weight_init, bias_init)
         self.output_padding = output_padding
-        self._more()
+        self._output_padding()
 
-    def _more(self) -> tuple[int, int]:
+    def _output_padding(self) -> tuple[int, int]:
         more, window = pair(self.output_padding, "ConvTranspose2D", "output_padding", 0), self.window
         if any(m >= max(s, d) for m, s, d in zip(more, window.stride, window.dilation, strict=True)):
             raise ShapeError(
@@ -163,7 +163,7 @@ class ConvTranspose2D(Convolution):
         return (channels, self.out_channels // self.groups, *self.window.kernel)
 
     def out_size(self, size: Any) -> tuple[int, int]:
-        return self.window.inputs(size, self._more(), self.where)
+        return self.window.inputs(size, self._output_padding(), self.where)
 
     @property
     def channels(self) -> int:
@@ -174,7 +174,7 @@ class ConvTranspose2D(Convolution):
         y = gradients(x, self.W.data, self.window, self.out_size(x.shape[1:3]), self.groups)[0]
         if self.bias:
             y += self.b.data[:, None, None, None]
-        return self._leave(y)
+        return self._output(y)
 
     def backward(self, dy: Array) -> Array | None:
         x, dy, window = self.cache.x, self._enter_gradient(dy), self.window

@@ -25,22 +25,23 @@ class ReLU(Layer):
     neural network acoustic models", 2013 (leaky ReLU).
     """
 
-    backward_uses = ("input", "output")
-
     def __init__(self, negative_slope: float = 0.0) -> None:
         self.negative_slope = float(negative_slope)
 
+    @property
+    def backward_uses(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("input",) if self.negative_slope else ("output",)
+
     def forward(self, x: Array) -> Array:
         y = np.maximum(x, 0) if x.size < LARGE else elementwise(_rectified, x)
-        # The sign of y tells that of x, and the next layer keeps y anyway; only a negative slope turns it.
-        self.cache.positive = y
+        # The sign of y tells that of x, and the next layer keeps y anyway.
+        self.cache.sign_of = x if self.negative_slope else y
         if self.negative_slope:
-            self.cache.positive = x
             y += self.negative_slope * np.minimum(x, 0)
         return y
 
     def backward(self, dy: Array) -> Array:
-        y = self.cache.positive
+        y = self.cache.sign_of
         dx = dy * (y > 0) if dy.size < LARGE else elementwise(_where_positive, dy, y)
         if self.negative_slope:
             dx += self.negative_slope * (dy * (y <= 0))

@@ -60,18 +60,21 @@ class _Team:
 
     def _set_up(self) -> None:
         self.size = wanted_threads()
+        try:
+            from threadpoolctl import ThreadpoolController
+        except ImportError:
+            found = []
+        else:
+            # NumPy's own library only: SciPy's, say, is none of our business.
+            found = ThreadpoolController().select(user_api="blas").lib_controllers
+            found = [library for library in found if "scipy.libs" not in library.filepath]
+        self.blas = [library for library in found if "numpy" in library.filepath] or found
+        if not self.blas:  # it cannot be held back, so it alone gets the cores
+            self.size = 1
         if self.size == 1:
             return
         from concurrent.futures import ThreadPoolExecutor  # 3 ms
 
-        try:
-            from threadpoolctl import ThreadpoolController
-        except ImportError:  # BLAS cannot be held back, so it alone gets the cores
-            self.size = 1
-            return
-        # NumPy's own library only: PyTorch's, say, is none of our business.
-        found = ThreadpoolController().select(user_api="blas").lib_controllers
-        self.blas = [library for library in found if "numpy" in library.filepath] or found
         self.pool = ThreadPoolExecutor(self.size - 1, thread_name_prefix="handbrew")
         # The C library learns from this what size of array comes and goes, and keeps the memory of later ones; each
         # pass would else ask the system for the same pages again, at a tenth of its time. Nothing is touched here.

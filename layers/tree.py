@@ -21,6 +21,7 @@ class Tree:
 
     def __init__(self, top: Node) -> None:
         self.top, self.stamp = top, -1
+        self.at_work = False  # whether a net in it has turned ``worker_threads`` on
         self.change()
 
     def change(self) -> None:

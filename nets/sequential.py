@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -17,8 +18,8 @@ from handbrew.layers import (
     ShapeError,
     Softmax,
     SoftmaxCrossEntropy,
+    Tree,
     refuse_reuse,
-    sharing,
     worker_threads,
 )
 
@@ -28,6 +29,17 @@ from .net import Net
 from .plan import BackwardPlan, plan_backward
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@contextmanager
+def _at_work(tree: Tree) -> Iterator[None]:
+    """Turn ``worker_threads`` on, once for all nets in the tree."""
+    tree.at_work = True
+    try:
+        with worker_threads():
+            yield
+    finally:
+        tree.at_work = False
 
 
 class _Chain(NamedTuple):
@@ -146,20 +158,19 @@ class Sequential(Net):
     def forward(self, x: Array, target: Array | None = None, weight: Array | None = None) -> Any:
         """Return the output, or for a net that ends in a loss, with a target: the loss."""
         tree = self.tree
-        if tree is not None and tree.uses_threads and not sharing():
-            with worker_threads():
+        if tree is not None and tree.uses_threads and not tree.at_work:
+            with _at_work(tree):
                 return Sequential.forward(self, x, target, weight)
         body, head = self._chain
         layer: Layer = self
         try:
             x = self.enter(x)
+            if head is None and target is not None:
+                raise TypeError(f"{self.where}: got a target, but the net does not end in a loss")
             for layer in body:
                 x = layer.forward(x)
             self.cache.scores_shape = x.shape
             if head is None:
-                if target is not None:
-                    layer = self
-                    raise TypeError(f"{self.where}: got a target, but the net does not end in a loss")
                 return x
             layer = head
             self.cache.ends_in_loss = target is not None
@@ -184,8 +195,8 @@ class Sequential(Net):
         in a loss stops at its lowest trainable layer; ``input_grad=True`` makes it go on to the input.
         """
         tree = self.tree
-        if tree is not None and tree.uses_threads and not sharing():
-            with worker_threads():
+        if tree is not None and tree.uses_threads and not tree.at_work:
+            with _at_work(tree):
                 return Sequential.backward(self, dy, input_grad)
         c, (body, head) = self.cache, self._chain
         shape = c.scores_shape  # before forward, this raises

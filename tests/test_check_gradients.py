@@ -139,7 +139,7 @@ def test_a_wrong_gradient_in_evaluation_mode_of_a_layer_whose_output_is_the_same
 def test_a_wrong_value_at_a_kink():
     class Wrong(ReLU):
         def backward(self, dy):
-            return dy * ((self.cache.positive > 0) + 3.0 * (self.cache.zero)).astype(dy.dtype)
+            return dy * ((self.cache.sign_of > 0) + 3.0 * (self.cache.zero)).astype(dy.dtype)
 
         def forward(self, x):
             self.cache.zero = x == 0

@@ -443,7 +443,7 @@ def test_bias_is_yes_or_no(cls):
         (Conv1D(4, 3), (2, 5, 5), r"expected input of shape \(N, C, L\), got \(2, 5, 5\)"),
         (Conv2D(4, 3), (2, 2, 5), r"the kernel spans \(3, 3\), more than the padded image's \(2, 5\); use a smaller"),
         (Conv2D(4, 3, dilation=2, padding=1), (2, 3, 2), r"the kernel spans \(5, 5\), more than the .* \(5, 4\)"),
-        (Conv2D(4, 3), (2, 0, 5), r"the kernel spans \(3, 3\), more than the padded image's \(0, 5\)"),
+        (Conv2D(4, 3), (2, 0, 5), r"got images of 0 x 5, which have no pixels"),
         (Conv1D(4, 3), (2, 2), r"the kernel spans \(1, 3\), more than the padded image's \(1, 2\)"),
         (Conv2D(4, 3, groups=2), (3, 5, 5), "2 groups do not divide the input's 3 channels"),
         (Conv2D(4, 3), (0, 5, 5), "expected at least one channel"),
@@ -587,10 +587,10 @@ def work(monkeypatch):
 
         monkeypatch.setattr(module, name, spy)
 
-    for module in (_direct, _pointwise):
+    for module in (_direct, _pointwise, _winograd):
         watch(module, "weight_gradient", lambda result, options: ["dW"])
         watch(module, "correlate", lambda result, options: ["y"])
-    watch(_winograd, "correlate", lambda r, options: [n for n, a in zip(("y", "dW"), r, strict=True) if a is not None])
+    watch(_winograd, "correlate_both", lambda result, options: ["y", "dW"])
     return seen
 
 
@@ -693,3 +693,32 @@ def test_repr():
         "[Conv2D(4, 3), Conv2D(4, (3, 1), padding='same', bias=False), Conv1D(4, 3, stride=2), "
         "ConvTranspose2D(4, 2, stride=2)]"
     )
+
+
+@pytest.mark.parametrize(
+    ("layer", "x_shape", "dy_shape"),
+    [
+        (Conv2D(4, 3, padding=1), (2, 3, 8, 8), (2, 4, 7, 7)),
+        (Conv2D(4, 3, padding=1), (20, 3, 8, 8), (20, 4, 1, 1)),
+        (Conv2D(4, 1), (2, 3, 8, 8), (4, 4, 8, 8)),
+        (Conv2D(4, 3, 2), (2, 3, 8, 8), (2, 4, 3, 4)),
+        (ConvTranspose2D(4, 3), (2, 3, 8, 8), (2, 4, 8, 8)),
+        (Conv1D(4, 3), (2, 3, 8), (2, 4, 8)),
+    ],
+    ids=repr,
+)
+def test_a_gradient_of_another_shape_is_refused(layer, x_shape, dy_shape):
+    y = layer.forward(np.zeros(x_shape, np.float32))
+    message = rf"{type(layer).__name__}: forward returned shape {re.escape(str(y.shape))}, but dy has shape "
+    with pytest.raises(ShapeError, match=message + re.escape(str(dy_shape))):
+        layer.backward(np.zeros(dy_shape, np.float32))
+
+
+@pytest.mark.parametrize("layer", [Conv2D(4, 1), Conv2D(4, 3, padding=1), ConvTranspose2D(4, 3)], ids=repr)
+def test_images_without_pixels_are_refused(layer):
+    with pytest.raises(ShapeError, match="got images of 0 x 4, which have no pixels"):
+        layer.forward(np.zeros((2, 3, 0, 4), np.float32))
+
+
+def test_options_may_be_arrays():
+    assert Conv2D(4, 3, padding=np.array([1, 2])).build((3, 5, 5)) == (4, 5, 7)

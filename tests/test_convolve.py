@@ -14,7 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from layouts import floats, layouts, normal
 
-from handbrew.layers import _convolve, _direct, _pointwise, _products, _winograd
+from handbrew.layers import _convolve, _cook_toom, _direct, _pointwise, _products, _winograd
 from handbrew.layers._convolve import correlate, gradients
 from handbrew.layers._window import Window
 
@@ -24,7 +24,7 @@ TOLERANCE = {"pointwise": 2e-6, "direct": 2e-6, "winograd": 2e-5}
 # Sizes of blocks, so that small images are cut as large ones are.
 CUTS = {
     _direct: {"BLOCK_BYTES": (1, 3000), "LARGEST_BYTES": (1, 3000), "FEWEST_ROWS": (1, 2), "FEWEST_SAMPLES": (1, 3)},
-    _winograd: {"TILES_BYTES": (1, 2000, 20_000), "SUMS_BYTES": (1,)},
+    _winograd: {"TILES_BYTES": (1, 2000, 20_000), "SUMS_BYTES": (1,), "PRODUCT_BYTES": (1, 100)},
     _pointwise: {"COLUMNS": (1, 7, 50), "SMALL": (2048,)},
     _products: {"SMALL": (600, 5000), "TILE": (1, 4), "NARROWEST": (16,)},
 }
@@ -149,15 +149,13 @@ def test_winograd(p, data):
     x, g = last(p.x), last(p.g)
     amplified = {"float32": 4e-5, "float64": 1e-13}
     with cut_small(data):
-        y, dW = _winograd.correlate(x, p.W, p.b, p.start, p.size, g)
+        y = _winograd.correlate(x, p.W, p.b, p.start, p.size)
         p.check_y(y, **amplified)
+        dW = _winograd.weight_gradient(x, g, p.W.shape[2:], p.start)
         p.check_dW(dW, **amplified)
-        alone, none = _winograd.correlate(x, p.W, p.b, p.start, p.size)
-        assert none is None
-        assert alone.tobytes() == y.tobytes()
-        none, alone = _winograd.correlate(x, p.W, p.b, p.start, p.size, g, y=False)
-        assert none is None
-        assert alone.tobytes() == dW.tobytes()
+        plain = _winograd.correlate(x, p.W, None, p.start, p.size)
+        both = _winograd.correlate_both(x, p.W, p.start, p.size, g)
+        assert [part.tobytes() for part in both] == [plain.tobytes(), dW.tobytes()]
 
 
 @quick
@@ -185,7 +183,7 @@ def test_the_chooser_with_kernels_of_one_pixel(p, data):
 def check_chosen(p, tiles, data):
     x, g, size = last(p.x), last(p.g), p.x.shape[2:]
 
-    def pay(window, W, shape, samples):
+    def pay(window, W, shape, samples, groups=1):
         possible = window.stride == window.dilation == (1, 1) and max(W.shape[2:]) <= 5 and samples
         return bool(tiles and possible)
 
@@ -208,7 +206,7 @@ def used(monkeypatch, call):
     """Which modules' functions a call reaches, in order."""
     seen = []
     for name, module in MODULES.items():
-        for function in ("correlate", "weight_gradient"):
+        for function in ("correlate", "weight_gradient", "correlate_both"):
             if hasattr(module, function):
                 kept = getattr(module, function)
                 spy = lambda *a, kept=kept, name=name, **k: (seen.append(name), kept(*a, **k))[1]  # noqa: E731
@@ -278,6 +276,13 @@ def test_tiles_are_used_where_they_save_work():
     assert not pay(64, 64, dilation=(2, 1))
 
 
+def test_groups_are_judged_by_their_own_channels():
+    window = Window((3, 3), (1, 1), (1, 1), (1, 1), (1, 1))
+    W = np.empty((64, 8, 3, 3), np.float32)  # 8 groups of 8 channels to 8
+    assert not _convolve._tiles_pay(window, W, (16, 16), 32, 8)
+    assert _convolve._tiles_pay(window, np.empty((128, 64, 3, 3), np.float32), (16, 16), 32, 2)
+
+
 def exact_sums(x, W, g, window, groups=1):
     """y, dx and dW in float64, tap by tap."""
     x, W, g = (a.astype(np.float64) for a in (x, W, g))
@@ -344,20 +349,20 @@ def fractions(matrix, simplify=False):
 @pytest.mark.parametrize("taps", [1, 2, 3, 4, 5])
 def test_the_matrices_are_a_convolution_exactly(taps):
     """Σ_k A[i, k] G[k, t] B[k, d] is 1 where input d meets weight t in output i = d - t, else 0: in fractions."""
-    At, G, Bt = _winograd.cook_toom(taps)
-    n = _winograd.OUT + taps - 1
-    assert [m.shape for m in (At, G, Bt)] == [(_winograd.OUT, n), (n, taps), (n, n)]
+    At, G, Bt = _cook_toom.cook_toom(taps)
+    n = _cook_toom.OUT + taps - 1
+    assert [m.shape for m in (At, G, Bt)] == [(_cook_toom.OUT, n), (n, taps), (n, n)]
     assert all(np.abs(m).max() <= 32 for m in (At, G, Bt))
     A, g, B = fractions(At), fractions(G, simplify=True), fractions(Bt)
     np.testing.assert_array_equal(G, [[float(a) for a in row] for row in g])  # rounded once
-    for i, t, d in product(range(_winograd.OUT), range(taps), range(n)):
+    for i, t, d in product(range(_cook_toom.OUT), range(taps), range(n)):
         assert sum(A[i][k] * g[k][t] * B[k][d] for k in range(n)) == (d == i + t)
 
 
 def test_the_matrices_of_two_outputs_are_those_of_the_paper(monkeypatch):
     """F(2, 3) as in Lavin and Gray, up to the signs and scales that their A and B share."""
-    monkeypatch.setattr(_winograd, "OUT", 2)
-    At, G, Bt = _winograd.cook_toom.__wrapped__(3)
+    monkeypatch.setattr(_cook_toom, "OUT", 2)
+    At, G, Bt = _cook_toom.cook_toom.__wrapped__(3)
     A = np.array([[1, 1, 1, 0], [0, 1, -1, -1]])
     g = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
     B = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]])

@@ -113,13 +113,14 @@ def test_only_numpy_s_own_library_is_held_back(crew):
     assert system.num_threads == 4
 
 
-def test_one_thread_leaves_blas_alone(crew):
+def test_one_thread_is_one_for_blas_too(crew):
     blas = team.Library(4)
     crew(1, blas)
     seen = []
     with worker_threads():
-        assert blas.num_threads == 4
+        assert blas.num_threads == 1
         share([lambda: seen.append(threading.get_ident())] * 9)
+    assert blas.num_threads == 4
     assert set(seen) == {threading.get_ident()}
 
 
