@@ -123,8 +123,8 @@ class ConvTranspose2D(Convolution):
     Parameters
     ----------
     output_padding : int or pair
-        Rows and columns added below and to the right, fewer than the stride: several sizes are convolved to the
-        input's, and this says which of them is meant.
+        Rows and columns added below and to the right, fewer than the stride or the dilation: several sizes are
+        convolved to the input's, and this says which of them is meant.
 
     Raises
     ------

@@ -11,7 +11,9 @@ from handbrew.layers import (
     Affine,
     CacheError,
     Constant,
+    Conv2D,
     DTypeError,
+    Flatten,
     Layer,
     LayerReuseError,
     Loss,
@@ -20,6 +22,7 @@ from handbrew.layers import (
     ShapeError,
     Softmax,
     SoftmaxCrossEntropy,
+    sharing,
 )
 from handbrew.nets import EmptyNetError, Sequential
 from handbrew.solvers import SGD
@@ -793,3 +796,52 @@ def test_a_users_container_may_leave_building_to_its_children():
     assert chain.forward(np.ones((2, 4), np.float32)).shape == (2, 3)
     assert chain.out_shape == (3,)
     assert chain.parts[1].W.shape == (8, 3)
+
+
+class Watcher(Layer):
+    """Notes whether worker_threads is in force."""
+
+    backward_uses = ()
+
+    def __init__(self, fails=False):
+        self.fails = fails
+
+    def forward(self, x):
+        self.forwards = sharing()
+        if self.fails:
+            raise ZeroDivisionError
+        return x
+
+    def backward(self, dy):
+        self.backwards = sharing()
+        return dy
+
+
+def test_a_net_with_a_layer_that_uses_threads_turns_them_on_for_all():
+    x = np.ones((2, 1, 4, 4), np.float32)
+    for nested in (False, True):
+        watcher = Watcher()
+        net = Sequential(Sequential(watcher) if nested else watcher, Conv2D(2, 3))
+        net.backward(net.forward(x))
+        assert (watcher.forwards, watcher.backwards, sharing()) == (True, True, False)
+
+
+def test_a_net_without_such_a_layer_leaves_blas_alone():
+    watcher = Watcher()
+    net = Sequential(watcher, Flatten(), Affine(2))
+    net.backward(net.forward(np.ones((2, 1, 4, 4), np.float32)))
+    assert (watcher.forwards, watcher.backwards) == (False, False)
+    net.replace("flatten1", Sequential(Conv2D(1, 1), Flatten()))
+    net.forward(np.ones((2, 1, 4, 4), np.float32))
+    assert watcher.forwards
+
+
+def test_threads_are_turned_off_after_an_error():
+    net = Sequential(Conv2D(2, 3), Watcher(fails=True))
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            net.forward(np.ones((2, 1, 4, 4), np.float32))
+        assert not sharing()
+    net.layers[1].fails = False
+    net.forward(np.ones((2, 1, 4, 4), np.float32))
+    assert net.layers[1].forwards
