@@ -1,4 +1,4 @@
-"""Fast spellings of small sums; see ``benchmarks/`` for what they gain."""
+"""Sums and products of matrices, in the spelling that is fastest; see ``benchmarks/`` for what it gains."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 KEPT = 65_536  # elements: longer vectors are made anew, so that no memory is held for them
+SHARED = 4_000_000  # multiplications in a matrix product that is worth a task of its own
+FEW = 4096  # elements: products of so small a matrix are never shared out, and not worth the call that finds out
 
 
 def ones(n: int, dtype: np.dtype[Any]) -> Array:
@@ -52,10 +54,6 @@ def row_sum(a: Array) -> Array:
 def row_max(a: Array) -> Array:
     """Maximum of each row of a matrix of at least one column."""
     return a.take(row_starts(*a.shape) + a.argmax(axis=1))
-
-
-SHARED = 4_000_000  # multiplications in a matrix product that is worth a task of its own
-FEW = 4096  # elements: products of so small a matrix are never shared out, and not worth the call that finds out
 
 
 def matrix_product(a: Array, b: Array, out: Array | None = None) -> Array:

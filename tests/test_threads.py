@@ -12,7 +12,7 @@ import team
 from layouts import channels_last, fortran, normal, samples_last, strided
 
 from handbrew.layers import elementwise, in_pieces, share, threads, worker_threads
-from handbrew.layers.threads import wanted_threads
+from handbrew.layers._team import wanted_threads
 
 PATIENCE = 20  # seconds
 
@@ -25,7 +25,7 @@ def crew(monkeypatch):
     def hire(size=3, *libraries):
         monkeypatch.setenv("HANDBREW_THREADS", str(size))
         monkeypatch.setitem(sys.modules, "threadpoolctl", team.threadpoolctl_of(*(libraries or [team.Library()])))
-        teams.append(threads._Team())
+        teams.append(threads.Team())
         monkeypatch.setattr(threads, "_team", teams[-1])
 
     yield hire

@@ -20,7 +20,7 @@ def blas_threads():
 @pytest.fixture
 def two_threads(monkeypatch):
     monkeypatch.setenv("HANDBREW_THREADS", "2")
-    monkeypatch.setattr(threads, "_team", threads._Team())
+    monkeypatch.setattr(threads, "_team", threads.Team())
     yield
     threads._team.pool.shutdown()
 
