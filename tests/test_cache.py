@@ -10,14 +10,14 @@ from handbrew.layers import Affine, CacheError, ReLU
 
 
 def test_backward_before_forward_says_so():
-    with pytest.raises(CacheError, match="ReLU: call forward before backward; nothing is cached under 'positive'"):
+    with pytest.raises(CacheError, match="ReLU: call forward before backward; nothing is cached under 'sign_of'"):
         ReLU().backward(np.ones((2, 3)))
 
 
 def test_a_missing_name_is_a_missing_attribute():
     cache = ReLU().cache
-    assert not hasattr(cache, "positive")
-    assert getattr(cache, "positive", None) is None
+    assert not hasattr(cache, "sign_of")
+    assert getattr(cache, "sign_of", None) is None
     cache.positive = 1
     assert cache.positive == 1
     assert repr(cache) == "Cache(positive)"
