@@ -48,9 +48,9 @@ def twin(layer: Layer) -> classic.Classic:
         case BatchNorm():
             return images.BatchNorm(layer.eps, *arrays)
         case MaxPool2D():
-            return images.MaxPool(layer._kernel[0], layer._stride[0], layer.ceil_mode)
+            return images.MaxPool(layer.geometry()[0][0], layer.geometry()[1][0], layer.ceil_mode)
         case AvgPool2D():
-            return images.AvgPool(layer._kernel[0], layer._stride[0], layer.ceil_mode)
+            return images.AvgPool(layer.geometry()[0][0], layer.geometry()[1][0], layer.ceil_mode)
         case GlobalAvgPool2D():
             return images.GlobalAvgPool()
         case ReLU():

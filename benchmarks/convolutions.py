@@ -46,7 +46,8 @@ class Case(NamedTuple):
 
     def __str__(self) -> str:
         options = f" stride {self.stride}" * (self.stride > 1) + f" dilation {self.dilation}" * (self.dilation > 1)
-        return f"{self.k}x{self.k}{options}{f' groups {self.groups}' * (self.groups > 1)} {self.C}-{self.O}, {self.N} of {self.size}²"
+        options += f" groups {self.groups}" * (self.groups > 1)
+        return f"{self.k}x{self.k}{options} {self.C}-{self.O}, {self.N} of {self.size}²"
 
 
 CASES = (

@@ -58,9 +58,9 @@ def twin(layer: Layer) -> nn.Module:
             channels = (layer.in_shape or ())[0]
             return nn.BatchNorm2d(channels, layer.eps, momentum=1 - layer.momentum)  # starts with scale 1 and shift 0
         case MaxPool2D():
-            return nn.MaxPool2d(layer._kernel, layer._stride, layer._padding, ceil_mode=layer.ceil_mode)
+            return nn.MaxPool2d(*layer.geometry(), ceil_mode=layer.ceil_mode)
         case AvgPool2D():
-            return nn.AvgPool2d(layer._kernel, layer._stride, layer._padding, ceil_mode=layer.ceil_mode)
+            return nn.AvgPool2d(*layer.geometry(), ceil_mode=layer.ceil_mode)
         case GlobalAvgPool2D():
             return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         case ReLU():

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._images import check_images, empty_images, samples_first, samples_last
+from ._images import check_gradient, check_images, empty_images, samples_first, samples_last
 from ._pooling import avg_pool, avg_pool_back, max_pool, max_pool_back
 from ._pooling_windows import Line
 from .errors import ShapeError
@@ -26,16 +26,21 @@ class _Global(Layer):
         _check(self.where, in_shape)
         return (in_shape[0], 1, 1) if self.keepdims else in_shape[:1]
 
-    def pixels(self, x: Array) -> Array:
-        """The images as (C, H W, N)."""
-        if x.ndim != 4 or not x.shape[2] * x.shape[3]:
-            _check(self.where, x.shape[1:])
-        n, c, h, w = self.cache.shape = x.shape
-        return samples_last(x).reshape(c, h * w, n)
+    def enter(self, x: Array) -> Array:
+        """The images, (C, H, W, N), checked; backward needs their shape."""
+        _check(self.where, x.shape[1:])
+        self.cache.shape = x.shape
+        return samples_last(x)
 
-    def result(self, y: Array) -> Array:
+    def leave(self, y: Array) -> Array:
         """(C, N) as the output."""
         return y.T[:, :, None, None] if self.keepdims else y.T
+
+    def enter_gradient(self, dy: Array) -> Array:
+        """The output's gradient as (N, C)."""
+        n, c, *_ = self.cache.shape
+        check_gradient(self.where, dy, (n, c, 1, 1) if self.keepdims else (n, c))
+        return dy.reshape(n, c)
 
     def flops(self) -> int:
         return int(np.prod(self.in_shape or (1,)))
@@ -56,14 +61,15 @@ class GlobalAvgPool2D(_Global):
     def forward(self, x: Array) -> Array:
         if x.dtype.kind != "f":
             x = self.cast(x)
-        return self.result(self.pixels(x).mean(axis=1))
+        # One axis after the other: NumPy's rounding errors grow with the terms in one sum.
+        return self.leave(self.enter(x).sum(axis=1).sum(axis=1) / (x.shape[2] * x.shape[3]))
 
     def backward(self, dy: Array) -> Array | None:
         if not self.input_grad:
             return None
-        shape = self.cache.shape
+        dy, shape = self.enter_gradient(dy), self.cache.shape
         dx = empty_images(shape, dy.dtype)
-        dx[...] = (dy / (shape[2] * shape[3])).reshape(*shape[:2], 1, 1)
+        dx[...] = (dy / (shape[2] * shape[3]))[:, :, None, None]
         return dx
 
 
@@ -80,16 +86,17 @@ class GlobalMaxPool2D(_Global):
     """
 
     def forward(self, x: Array) -> Array:
-        pixels = self.pixels(x)
+        images = self.enter(x)
+        pixels = images.reshape(len(images), x.shape[2] * x.shape[3], len(x))
         at = self.cache.at = pixels.argmax(axis=1, keepdims=True)
-        return self.result(np.take_along_axis(pixels, at, axis=1)[:, 0])
+        return self.leave(np.take_along_axis(pixels, at, axis=1)[:, 0])
 
     def backward(self, dy: Array) -> Array | None:
         if not self.input_grad:
             return None
-        n, c, h, w = self.cache.shape
+        dy, (n, c, h, w) = self.enter_gradient(dy), self.cache.shape
         dx = np.zeros((c, h * w, n), dy.dtype)
-        np.put_along_axis(dx, self.cache.at, samples_last(dy.reshape(n, c, 1)), axis=1)
+        np.put_along_axis(dx, self.cache.at, dy.T[:, None], axis=1)
         return samples_first(dx.reshape(c, h, w, n))
 
 
@@ -130,8 +137,7 @@ class SpatialPyramidPool(Layer):
 
     def forward(self, x: Array) -> Array:
         c = self.cache
-        if x.ndim != 4 or not x.shape[2] * x.shape[3]:
-            _check(self.where, x.shape[1:])
+        _check(self.where, x.shape[1:])
         c.grids, c.winners, parts = self._grids(x.shape[2:]), [], []
         images = samples_last(x if x.dtype.kind == "f" else self.cast(x))
         for rows, columns in c.grids:
@@ -140,11 +146,14 @@ class SpatialPyramidPool(Layer):
             )
             c.winners.append(winners)
             parts.append(y.reshape(len(y) * rows.out * columns.out, len(x)))
-        return np.concatenate(parts).T
+        y = np.concatenate(parts).T
+        c.y_shape = y.shape
+        return y
 
     def backward(self, dy: Array) -> Array | None:
         if not self.input_grad:
             return None
+        check_gradient(self.where, dy, self.cache.y_shape)
         c, start, parts = self.cache, 0, []
         channels = dy.shape[1] // sum(4**level for level in range(self.levels))
         for (rows, columns), winners in zip(c.grids, c.winners, strict=True):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._images import check_images, empty_images
+from ._images import check_gradient, check_images, empty_images
 from .errors import ShapeError
 from .layer import Layer, Shape
 from .param import Array
@@ -40,7 +40,7 @@ class Pad2D(Layer):
         if mode not in ("constant", "replicate", "reflect"):
             raise ValueError(f'Pad2D: mode: expected "constant", "replicate" or "reflect", got {mode!r:.40}')
         self.padding, self.value, self.mode = padding, float(value), mode
-        self.rows, self.columns = _widths(padding)
+        _widths(padding)  # refuses what it cannot be
 
     def build(self, in_shape: Any) -> Any:
         return self._padded(in_shape)
@@ -48,7 +48,8 @@ class Pad2D(Layer):
     def forward(self, x: Array) -> Array:
         c, (h, w) = self.cache, x.shape[-2:]
         y = empty_images((len(x), *self._padded(x.shape[1:])), x.dtype)
-        c.inside = (..., slice(self.rows[0], self.rows[0] + h), slice(self.columns[0], self.columns[0] + w))
+        (top, _), (left, _) = _widths(self.padding)
+        c.shape, c.inside = y.shape, (..., slice(top, top + h), slice(left, left + w))
         c.border = self._border(h, w)
         y[c.inside] = x
         for line, original in c.border:
@@ -57,6 +58,7 @@ class Pad2D(Layer):
 
     def backward(self, dy: Array) -> Array:
         c = self.cache
+        check_gradient(self.where, dy, c.shape)
         if self.mode != "constant":
             dy = dy.copy(order="K")
             for line, original in c.border:
@@ -68,18 +70,19 @@ class Pad2D(Layer):
 
     def _padded(self, in_shape: Shape) -> Shape:
         check_images(self.where, in_shape)
-        channels, h, w = in_shape
-        if self.mode == "reflect" and (max(self.rows) >= h or max(self.columns) >= w):
+        (channels, h, w), (rows, columns) = in_shape, _widths(self.padding)
+        if self.mode == "reflect" and (max(rows) >= h or max(columns) >= w):
             raise ShapeError(
                 f"{self.where}: expected images larger than the border that mirrors them, padding={self.padding}, "
                 f"got {h} x {w}"
             )
-        return channels, h + sum(self.rows), w + sum(self.columns)
+        return channels, h + sum(rows), w + sum(columns)
 
     def _border(self, h: int, w: int) -> list[tuple[Any, Any]]:
         """Index the border's lines in y, and the line each copies: rows, then columns, which fill the corners."""
         lines: list[tuple[Any, Any]] = []
-        for (before, after), size, rest in ((self.rows, h, (slice(None),)), (self.columns, w, ())):
+        rows, columns = _widths(self.padding)
+        for (before, after), size, rest in ((rows, h, (slice(None),)), (columns, w, ())):
             end = before + size
             for i in (*range(before), *range(end, end + after)):
                 edge = before if i < before else end - 1
@@ -93,7 +96,7 @@ def _widths(padding: int | Sequence[int]) -> tuple[tuple[int, int], tuple[int, i
     each = np.atleast_1d(padding).tolist()
     if len(each) in (1, 2):
         each = [each[0], each[0], each[-1], each[-1]]
-    if len(each) != 4 or not all(isinstance(n, int) and n >= 0 for n in each):
+    if len(each) != 4 or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in each):
         raise ShapeError(
             f"Pad2D: padding: expected a width from 0 on, (height, width) or (top, bottom, left, right), "
             f"got {padding!r:.60}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from ._images import check_images, pair, samples_first, samples_last
+from ._images import check_gradient, check_images, pair, samples_first, samples_last
 from ._pooling import avg_pool, avg_pool_back, max_pool, max_pool_back, max_pool_index
 from ._pooling_windows import Line
 from .errors import ShapeError
@@ -12,6 +13,7 @@ from .layer import Layer
 from .param import Array
 
 Size = int | tuple[int, int]
+Pair = tuple[int, int]
 
 
 class _Pool2D(Layer):
@@ -22,16 +24,21 @@ class _Pool2D(Layer):
     def __init__(
         self, kernel_size: Size, stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False
     ) -> None:
+        self.kernel_size, self.stride, self.padding, self.ceil_mode = kernel_size, stride, padding, ceil_mode
+        self.geometry()  # refuses what it cannot be
+
+    def geometry(self) -> tuple[Pair, Pair, Pair]:
+        """Kernel, stride and padding as they are now, each (vertical, horizontal)."""
         owner = type(self).__name__
-        self._kernel = pair(kernel_size, owner, "kernel_size")
-        self._stride = self._kernel if stride is None else pair(stride, owner, "stride")
-        self._padding = pair(padding, owner, "padding", least=0)
-        self.ceil_mode = ceil_mode
-        if any(p >= k for p, k in zip(self._padding, self._kernel, strict=True)):
+        kernel = pair(self.kernel_size, owner, "kernel_size")
+        stride = kernel if self.stride is None else pair(self.stride, owner, "stride")
+        padding = pair(self.padding, owner, "padding", least=0)
+        if padding[0] >= kernel[0] or padding[1] >= kernel[1]:
             raise ShapeError(
-                f"{owner}: padding {self._padding} is not smaller than the kernel {self._kernel}: "
+                f"{owner}: padding {padding} is not smaller than the kernel {kernel}: "
                 f"some windows would see padding only"
             )
+        return kernel, stride, padding
 
     def lines(self, shape: tuple[int, ...]) -> tuple[Line, Line]:
         """The windows along H and along W, for a batch of this shape."""
@@ -40,15 +47,16 @@ class _Pool2D(Layer):
         return self._line(shape, 0), self._line(shape, 1)
 
     def _line(self, shape: tuple[int, ...], axis: int) -> Line:
-        size, kernel, stride, pad = shape[2 + axis], self._kernel[axis], self._stride[axis], self._padding[axis]
+        geometry = self.geometry()
+        size, (kernel, stride, pad) = shape[2 + axis], (pairs[axis] for pairs in geometry)
         steps = size + 2 * pad - kernel
         out = (-(-steps // stride) if self.ceil_mode else steps // stride) + 1
         if (out - 1) * stride >= size + pad:
             out -= 1  # it would begin beyond the image, in the padding or after it
         if size < 1 or out < 1:
             raise ShapeError(
-                f"{self.where}: a kernel of {self._kernel} does not fit into the padded image: "
-                f"{shape[2:]} with {self._padding} more on each side; take a smaller kernel or more padding"
+                f"{self.where}: a kernel of {geometry[0]} does not fit into the padded image: "
+                f"{shape[2:]} with {geometry[2]} more on each side; take a smaller kernel or more padding"
             )
         return Line(size, kernel, stride, pad, out)
 
@@ -111,6 +119,7 @@ class MaxPool2D(_Pool2D):
         c = self.cache
         c.lines = self.lines(x.shape)
         y, c.winners = max_pool(samples_last(x), *c.lines)
+        c.y_shape = (len(x), *y.shape[:3])
         if self.return_indices:
             return samples_first(y), samples_first(max_pool_index(c.winners, y.shape, *c.lines))
         return samples_first(y)
@@ -121,10 +130,11 @@ class MaxPool2D(_Pool2D):
             return None
         if self.return_indices:
             dy, _ = dy
+        check_gradient(self.where, dy, c.y_shape)
         return samples_first(max_pool_back(samples_last(dy), c.winners, *c.lines))
 
     def flops(self) -> int:
-        return self._positions() * (self._kernel[0] * self._kernel[1] - 1)
+        return self._positions() * (math.prod(self.geometry()[0]) - 1)
 
 
 class AvgPool2D(_Pool2D):
@@ -164,13 +174,16 @@ class AvgPool2D(_Pool2D):
         rows, columns = self.cache.lines = self.lines(x.shape)
         if x.dtype.kind != "f":
             x = self.cast(x)
-        return samples_first(avg_pool(samples_last(x), rows, columns, self.count_include_pad))
+        y = samples_first(avg_pool(samples_last(x), rows, columns, self.count_include_pad))
+        self.cache.y_shape = y.shape
+        return y
 
     def backward(self, dy: Array) -> Array | None:
         if not self.input_grad:
             return None
         rows, columns = self.cache.lines
+        check_gradient(self.where, dy, self.cache.y_shape)
         return samples_first(avg_pool_back(samples_last(dy), rows, columns, self.count_include_pad))
 
     def flops(self) -> int:
-        return self._positions() * self._kernel[0] * self._kernel[1]
+        return self._positions() * math.prod(self.geometry()[0])

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from ._axes import axis_of, refuse_batch_axis
+from ._images import check_gradient
+from .errors import ShapeError
 from .layer import Layer
 from .param import Array
 
@@ -39,8 +41,12 @@ class Reduce(Layer):
 
     def forward(self, x: Array) -> Array:
         c, at = self.cache, axis_of(self.where, self.axis, x.shape[1:])
+        x = x if x.dtype.kind == "f" else self.cast(x)
         c.shape, c.x = x.shape, x if self.backward_uses else None
-        c.scale = self.scale / math.prod(x.shape[at:]) if self.operation == "mean" else self.scale
+        count = math.prod(x.shape[at:])
+        if self.operation == "mean" and not count:
+            raise ShapeError(f"{self.where}: the mean of no numbers, in input of shape {x.shape} from axis {at} on")
+        c.scale = self.scale / count if self.operation == "mean" else self.scale
         y = {"abs_sum": np.abs, "square_sum": np.square}.get(self.operation, np.asarray)(x)
         while y.ndim > at:  # one axis after the other: NumPy's rounding errors grow with the terms in one sum
             y = y.sum(axis=-1)
@@ -48,6 +54,7 @@ class Reduce(Layer):
 
     def backward(self, dy: Array) -> Array:
         c = self.cache
+        check_gradient(self.where, dy, c.shape[: axis_of(self.where, self.axis, c.shape[1:])])
         d = (c.scale * dy).reshape(*dy.shape, *(1,) * (len(c.shape) - dy.ndim))
         if self.operation == "abs_sum":
             return d * np.sign(c.x)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._images import check_images, pair, samples_first, samples_last
+from ._images import check_gradient, check_images, pair, samples_first, samples_last
 from .errors import DTypeError, ShapeError
 from .layer import Layer
 from .param import Array
@@ -45,10 +45,16 @@ class MaxUnpool2D(Layer):
         padding: Size = 0,
         output_size: Size | None = None,
     ) -> None:
-        self._kernel = pair(kernel_size, "MaxUnpool2D", "kernel_size")
-        self._stride = self._kernel if stride is None else pair(stride, "MaxUnpool2D", "stride")
-        self._padding = pair(padding, "MaxUnpool2D", "padding", least=0)
-        self._size = None if output_size is None else pair(output_size, "MaxUnpool2D", "output_size")
+        self.kernel_size, self.stride, self.padding, self.output_size = kernel_size, stride, padding, output_size
+        self.geometry()  # refuses what it cannot be
+
+    def geometry(self) -> tuple[tuple[int, int], ...]:
+        """Kernel, stride and padding as they are now, each (vertical, horizontal), and the output's size if given."""
+        kernel = pair(self.kernel_size, "MaxUnpool2D", "kernel_size")
+        stride = kernel if self.stride is None else pair(self.stride, "MaxUnpool2D", "stride")
+        padding = pair(self.padding, "MaxUnpool2D", "padding", least=0)
+        size = () if self.output_size is None else (pair(self.output_size, "MaxUnpool2D", "output_size"),)
+        return kernel, stride, padding, *size
 
     def build(self, in_shape: Any) -> Any:
         if len(in_shape) != 2 or not all(isinstance(shape, tuple) for shape in in_shape):
@@ -59,6 +65,8 @@ class MaxUnpool2D(Layer):
         c = self.cache
         c.out = h, w = self._out(x.shape[1:], indices.shape[1:])
         n, channels, height, width = c.shape = x.shape
+        if len(indices) != n:
+            raise ShapeError(f"{self.where}: got {n} images, but indices of {len(indices)}")
         if indices.dtype.kind not in "iu":
             raise DTypeError(f"{self.where}: expected integers as indices, got {indices.dtype}")
         c.at = samples_last(indices).reshape(channels, height * width, n)
@@ -75,6 +83,7 @@ class MaxUnpool2D(Layer):
         c = self.cache
         if not self.input_grad:
             return None, None
+        check_gradient(self.where, dy, (*c.shape[:2], *c.out))
         n, channels, height, width = c.shape
         mine = np.arange(c.at.shape[1])[:, None]
         owner = np.zeros((channels, c.out[0] * c.out[1], n), np.intp)
@@ -91,9 +100,10 @@ class MaxUnpool2D(Layer):
         check_images(self.where, x)
         if x != indices:
             raise ShapeError(f"{self.where}: expected indices of x's shape {x}, got {indices}, batch axis left out")
-        if self._size:
-            return self._size
-        sizes = zip(x[1:], self._kernel, self._stride, self._padding, strict=True)
+        kernel, stride, padding, *given = self.geometry()
+        if given:
+            return given[0]
+        sizes = zip(x[1:], kernel, stride, padding, strict=True)
         h, w = ((size - 1) * stride - 2 * pad + kernel for size, kernel, stride, pad in sizes)
         if h < 1 or w < 1:
             raise ShapeError(f"{self.where}: an output of size ({h}, {w}); take less padding, or give output_size")

@@ -74,8 +74,13 @@ class Upsample2D(Layer):
         if align_corners and mode == "nearest":
             raise ValueError('Upsample2D: align_corners is for mode="bilinear"; "nearest" repeats each pixel')
         self.scale, self.mode, self.align_corners = scale, mode, align_corners
-        self.scales = pair(scale, "Upsample2D", "scale")
+        self.scales  # noqa: B018  refuses what it cannot be
         self.uses_threads = mode == "bilinear"
+
+    @property
+    def scales(self) -> tuple[int, int]:
+        """The scale as it is now, (height, width)."""
+        return pair(self.scale, "Upsample2D", "scale")
 
     def build(self, in_shape: Any) -> Any:
         check_images(self.where, in_shape)

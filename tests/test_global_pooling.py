@@ -145,3 +145,24 @@ def test_repr():
     assert repr([GlobalAvgPool2D(), GlobalMaxPool2D(keepdims=True), SpatialPyramidPool(3, average=True)]) == (
         "[GlobalAvgPool2D(), GlobalMaxPool2D(keepdims=True), SpatialPyramidPool(3, average=True)]"
     )
+
+
+def test_a_large_image_loses_no_digits():
+    x = np.full((16, 2, 224, 224), 0.1, np.float32)
+    np.testing.assert_allclose(GlobalAvgPool2D().forward(x), x[0, 0, 0, 0].astype(np.float64), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (GlobalAvgPool2D(), (1, 6)),
+        (GlobalAvgPool2D(keepdims=True), (2, 3)),
+        (GlobalMaxPool2D(), (3, 2)),
+        (SpatialPyramidPool(2), (2, 16)),
+    ],
+    ids=repr,
+)
+def test_a_gradient_of_another_shape_is_refused(layer, shape):
+    layer.forward(np.zeros((2, 3, 4, 4), np.float32))
+    with pytest.raises(ShapeError, match=r"forward returned shape .* but dy has shape"):
+        layer.backward(np.zeros(shape, np.float32))

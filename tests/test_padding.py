@@ -109,3 +109,18 @@ def test_repr():
     assert repr([Pad2D(1), Pad2D((1, 2), value=3), Pad2D((0, 1, 2, 3), mode="reflect")]) == (
         "[Pad2D(1), Pad2D((1, 2), value=3.0), Pad2D((0, 1, 2, 3), mode='reflect')]"
     )
+
+
+def test_options_may_be_set_later():
+    layer = Pad2D(1)
+    layer.padding = 2
+    assert repr(layer) == "Pad2D(2)"
+    y = layer.forward(np.ones((1, 1, 2, 2), np.float32))
+    assert y.shape == (1, 1, 6, 6)
+    with pytest.raises(ShapeError, match=r"forward returned shape \(1, 1, 6, 6\), but dy has shape \(1, 1, 4, 4\)"):
+        layer.backward(np.ones((1, 1, 4, 4), np.float32))
+
+
+def test_a_width_is_no_truth_value():
+    with pytest.raises(ShapeError, match="Pad2D: padding"):
+        Pad2D(True)

@@ -252,3 +252,22 @@ def test_repr():
     assert repr(MaxPool2D(2)) == "MaxPool2D(2)"
     assert repr(MaxPool2D((2, 3), 1, ceil_mode=True)) == "MaxPool2D((2, 3), stride=1, ceil_mode=True)"
     assert repr(AvgPool2D(2, count_include_pad=False)) == "AvgPool2D(2, count_include_pad=False)"
+
+
+@pytest.mark.parametrize("make", [MaxPool2D, AvgPool2D])
+def test_options_may_be_set_later(make):
+    layer = make(2)
+    x = numbers((1, 1, 8, 8))
+    layer.forward(x)
+    layer.kernel_size, layer.stride = 4, 2
+    assert repr(layer) == f"{make.__name__}(4, stride=2)"
+    np.testing.assert_array_equal(layer.forward(x), make(4, 2).forward(x))
+
+
+@pytest.mark.parametrize("make", [MaxPool2D, AvgPool2D])
+@pytest.mark.parametrize("shape", [(2, 3, 1, 1), (2, 3, 4, 1), (1, 3, 4, 4), (2, 1, 4, 4), (2, 3, 4)])
+def test_a_gradient_of_another_shape_is_refused(make, shape):
+    layer = make(2)
+    layer.forward(numbers((2, 3, 8, 8)))
+    with pytest.raises(ShapeError, match=r"forward returned shape \(2, 3, 4, 4\), but dy has shape"):
+        layer.backward(np.zeros(shape, np.float32))

@@ -86,3 +86,18 @@ def test_flops_and_repr():
     assert repr([layer, Reduce("mean", axis=2), Reduce("abs_sum", scale=0.5)]) == (
         "[Reduce(), Reduce(operation='mean', axis=2), Reduce(operation='abs_sum', scale=0.5)]"
     )
+
+
+def test_bytes_do_not_overflow():
+    y = Reduce("square_sum").forward(np.full((1, 4), 200, np.uint8))
+    assert y.dtype == np.float32
+    assert y.tolist() == [160_000]
+
+
+def test_the_mean_of_nothing_and_a_gradient_of_another_shape_are_refused():
+    with pytest.raises(ShapeError, match="the mean of no numbers"):
+        Reduce("mean").forward(np.zeros((2, 0), np.float32))
+    layer = Reduce("sum", axis=2)
+    layer.forward(np.zeros((2, 3, 4), np.float32))
+    with pytest.raises(ShapeError, match=r"forward returned shape \(2, 3\), but dy has shape \(2, 1\)"):
+        layer.backward(np.zeros((2, 1), np.float32))

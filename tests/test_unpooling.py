@@ -94,3 +94,8 @@ def test_sizes_may_change_and_nothing_is_computed_in_vain():
 
 def test_repr():
     assert repr(MaxUnpool2D(3, 2, output_size=(4, 5))) == "MaxUnpool2D(3, stride=2, output_size=(4, 5))"
+
+
+def test_batches_that_differ_are_refused():
+    with pytest.raises(ShapeError, match="got 2 images, but indices of 1"):
+        MaxUnpool2D(2).forward(np.zeros((2, 1, 2, 2), np.float32), np.zeros((1, 1, 2, 2), np.int64))

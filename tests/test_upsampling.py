@@ -178,3 +178,9 @@ def test_flops_and_repr():
     layer.build((4, 5, 6))
     assert layer.flops() == 2 * 4 * (10 * 5 * 6 + 10 * 6 * 18)
     assert repr([Tile(2), Upsample2D(2), layer]) == ("[Tile(2), Upsample2D(2), Upsample2D((2, 3), mode='bilinear')]")
+
+
+def test_the_scale_may_be_set_later():
+    layer = Upsample2D(2)
+    layer.scale = 3
+    assert layer.forward(np.ones((1, 1, 2, 2), np.float32)).shape == (1, 1, 6, 6)
