@@ -24,14 +24,14 @@ class _Variant(NamedTuple):
     """What sets one of the two data sets apart."""
 
     labels: tuple[int, ...]  # each label byte of a record is below this; the last one counts
-    train: str
+    train: tuple[str, ...]
     test: str
     names: str
 
 
 _VARIANTS = {
-    10: _Variant((10,), "data_batch_[1-5].bin", "test_batch.bin", "batches.meta.txt"),
-    100: _Variant((20, 100), "train.bin", "test.bin", "fine_label_names.txt"),
+    10: _Variant((10,), tuple(f"data_batch_{n}.bin" for n in range(1, 6)), "test_batch.bin", "batches.meta.txt"),
+    100: _Variant((20, 100), ("train.bin",), "test.bin", "fine_label_names.txt"),
 }
 
 
@@ -69,13 +69,21 @@ def read_cifar(path: str | PathLike[str], classes: int = 10) -> Dataset:
 
 
 def cifar_parts(folder: Path) -> tuple[Dataset, Dataset | None] | None:
-    """The training part in `folder`, all its files in one, and the test part; None if neither CIFAR is there."""
+    """The training part in `folder`, all its files in one, and the test part; None if neither CIFAR is there.
+
+    Raises FileNotFoundError if only some of the training files are: that would be another data set.
+    """
     for classes, variant in _VARIANTS.items():
-        parts = [read_cifar(file, classes) for file in sorted(folder.glob(variant.train))]
-        if parts:
-            X, y = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-            test = folder / variant.test
-            return replace(parts[0], X=X, y=y), read_cifar(test, classes) if test.is_file() else None
+        missing = [name for name in variant.train if not (folder / name).is_file()]
+        if len(missing) == len(variant.train):
+            continue
+        if missing:
+            raise FileNotFoundError(f"{folder}: CIFAR-{classes} is not whole: {', '.join(missing)} is missing")
+        parts = [read_cifar(folder / name, classes) for name in variant.train]
+        X, y = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        test = folder / variant.test
+        train = replace(parts[0], X=X, y=y, name=f"CIFAR-{classes}")
+        return train, replace(read_cifar(test, classes), name=train.name) if test.is_file() else None
     return None
 
 

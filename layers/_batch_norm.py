@@ -1,7 +1,7 @@
 """Batch statistics: the arithmetic of ``BatchNorm``, for both ways that channels lie in memory.
 
-Blocks of channels stay in a core's cache through all steps, so that each array goes through main memory once. A
-block takes some forty microseconds, and each NumPy call in it counts.
+Channels are worked on in blocks, through all steps, each NumPy call taking a tenth of a millisecond: of blocks that
+would fit in a core's cache the calls are so short that two threads mostly wait for each other.
 
 The variance is that of the centred numbers. The shortcut, mean of squares less square of the mean, loses all its
 digits in float32 where the mean is large.
@@ -19,7 +19,7 @@ from ._numerics import column_sum, row_sum
 from .threads import LARGE, PIECE, share
 
 Array = np.ndarray[Any, np.dtype[Any]]
-BLOCK = LARGE  # smaller ones would fit in the cache better, but two threads would wait for each other
+BLOCK = LARGE  # numbers
 # Where something is broadcast, NumPy copies runs shorter than BUFFER into a buffer of that size. That helps with
 # very SHORT ones; to go without doubles the speed of the others.
 BUFFER, SHORT = 8192, 400
@@ -36,7 +36,7 @@ class Layout(NamedTuple):
     shape: tuple[int, int]  # of a number for each channel, to broadcast
 
     def blocks(self, x: Array) -> list[tuple[slice, ...]]:
-        """Indices of stretches of channels that fit in the cache."""
+        """Indices of stretches of channels, a block each."""
         channels, count = x.shape[self.axis], x.shape[1 - self.axis]
         step = max(1 if self.axis == 0 else 64, BLOCK // max(1, count))
         stretches = [slice(c, c + step) for c in range(0, channels, step)]

@@ -134,7 +134,7 @@ def _sizes(x: Array, lanes: bool) -> tuple[int, int]:
 
 
 def _in_blocks(block: Callable[[slice, slice, tuple[slice, ...]], None], x: Array, lanes: bool) -> None:
-    """Call ``block`` for stretches of A, or of rows if there is but one a, that fit in the cache."""
+    """Call ``block`` for stretches of A, or of rows if there is but one a and rows lie one after the other."""
     if not x.size:
         return
     rows, size = _sizes(x, lanes)

@@ -140,9 +140,9 @@ class LRN(Layer):
         return samples_first(y.reshape(*shape[1:], shape[0]))
 
     def _blocks(self, view: Array) -> list[Any]:
-        """Stretches that fit in the cache, and that no window reaches out of."""
+        """Stretches that no window reaches out of."""
         if self.within_channel:
             step = max(1, PIECE // max(1, view[0].size))
             return [slice(c, c + step) for c in range(0, len(view), step)]
-        step = max(256, PIECE // len(view))
+        step = max(256, PIECE // max(1, len(view)))
         return [(slice(None), slice(m, m + step)) for m in range(0, view.shape[1], step)]

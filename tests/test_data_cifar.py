@@ -93,12 +93,19 @@ def test_a_folder_of_cifar_10(tmp_path):
     assert train.name == test.name == tmp_path.name
 
 
-def test_part_of_it_is_enough(tmp_path):
-    write_10(tmp_path, batches=2, test=0)
+def test_neither_names_nor_a_test_part_are_needed(tmp_path):
+    write_10(tmp_path, test=0)
     (tmp_path / "batches.meta.txt").unlink()
     train, test = load(tmp_path)
-    assert (len(train), test) == (4, None)
+    assert test is None
     assert train.classes == tuple("0123456789")
+
+
+def test_a_missing_training_file_is_missed(tmp_path):
+    write_10(tmp_path)
+    (tmp_path / "data_batch_3.bin").unlink()
+    with pytest.raises(FileNotFoundError, match=r"CIFAR-10 is not whole: data_batch_3\.bin is missing"):
+        load(tmp_path)
 
 
 def test_train_npz_goes_before(tmp_path):
