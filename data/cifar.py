@@ -78,7 +78,8 @@ def cifar_parts(folder: Path) -> tuple[Dataset, Dataset | None] | None:
         if len(missing) == len(variant.train):
             continue
         if missing:
-            raise FileNotFoundError(f"{folder}: CIFAR-{classes} is not whole: {', '.join(missing)} is missing")
+            are = "is" if len(missing) == 1 else "are"
+            raise FileNotFoundError(f"{folder}: CIFAR-{classes} is not whole: {', '.join(missing)} {are} missing")
         parts = [read_cifar(folder / name, classes) for name in variant.train]
         X, y = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         test = folder / variant.test

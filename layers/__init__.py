@@ -49,7 +49,7 @@ from .threads import elementwise, in_pieces, share, sharing, worker_threads
 from .tree import Tree, refuse_reuse
 
 if _typing.TYPE_CHECKING:
-    from .augmentation import Normalize, RandomCrop, RandomFlip
+    from .augmentation import RandomCrop, RandomFlip
     from .batch_norm import BatchNorm
     from .convolution import Conv1D, Conv2D, ConvTranspose2D
     from .cropping import Crop
@@ -61,12 +61,13 @@ if _typing.TYPE_CHECKING:
     from .reduction import Reduce
     from .response_norm import LRN
     from .slicing import Slice, Split
+    from .standardize import Normalize
     from .unpooling import MaxUnpool2D
     from .upsampling import Tile, Upsample2D
 
 # Layers for images, which most programs do without: with them, importing would take half as long again.
 _LATER = (
-    ("augmentation", "Normalize RandomCrop RandomFlip"),
+    ("augmentation", "RandomCrop RandomFlip"),
     ("batch_norm", "BatchNorm"),
     ("convolution", "Conv1D Conv2D ConvTranspose2D"),
     ("cropping", "Crop"),
@@ -78,6 +79,7 @@ _LATER = (
     ("reduction", "Reduce"),
     ("response_norm", "LRN"),
     ("slicing", "Slice Split"),
+    ("standardize", "Normalize"),
     ("unpooling", "MaxUnpool2D"),
     ("upsampling", "Tile Upsample2D"),
 )

@@ -17,6 +17,12 @@ def refuse_batch_axis(owner: str, axis: int) -> None:
         raise ShapeError(f"{owner}: axis 0 is the sample, which every layer keeps; expected another axis")
 
 
+def refuse_vectors(where: str, in_shape: Sequence[int], expected: str = "(N, channels, …)") -> None:
+    """Raise ``ShapeError`` if samples have no axis at all: then the input may be a single one, a vector."""
+    if not in_shape:
+        raise ShapeError(f"{where}: expected {expected}, got a vector; a single sample is x[None, :]")
+
+
 def axis_of(where: str, axis: int, in_shape: Sequence[int]) -> int:
     """Return ``axis`` counted from the front, the batch's axis included; ``in_shape`` leaves that out.
 

@@ -22,6 +22,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 # Of a variance v: the factor r that makes it 1, and u with dr/dv = -r² u / 2.
 Rate = Callable[[Array], tuple[Array, Array]]
 SMALL = 8192  # elements
+RUN = 32  # samples side by side; NumPy takes much longer over shorter runs of memory
 
 
 class Statistics(NamedTuple):
@@ -134,12 +135,12 @@ def _sizes(x: Array, lanes: bool) -> tuple[int, int]:
 
 
 def _in_blocks(block: Callable[[slice, slice, tuple[slice, ...]], None], x: Array, lanes: bool) -> None:
-    """Call ``block`` for stretches of A, or of rows if there is but one a and rows lie one after the other."""
+    """Call ``block`` for stretches of A, or of rows if there is but one a."""
     if not x.size:
         return
     rows, size = _sizes(x, lanes)
     step = max(1, PIECE // x[0].size)
-    stretch = rows if lanes or len(x) > 1 else max(1, PIECE // size)
+    stretch = rows if len(x) > 1 else max(RUN if lanes else 1, PIECE // size)
     blocks = [
         (slice(a, a + step), slice(r, r + stretch)) for a in range(0, len(x), step) for r in range(0, rows, stretch)
     ]

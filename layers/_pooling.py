@@ -1,9 +1,10 @@
 """Pooling of images that lie (C, H, W, N) in memory.
 
 NumPy is quick where the numbers of all operands lie side by side, and a third as quick where they lie in strides.
-So each block of an image is first dealt out to its phases (see ``Line``), an array (sw, sh, C, H', W', N) for
-strides sh and sw, with the padding's values filled in. In it, flat as memory is, one offset of *all* windows is one
-unbroken stretch: a window's neighbour is the next number, and what lies between the rows is computed too and left.
+So each block of a batch, some channels of some samples, is first dealt out to its phases (see ``Line``), an array
+(sw, sh, C, H', W', N) for strides sh and sw, with the padding's values filled in. In it, flat as memory is, one
+offset of *all* windows is one unbroken stretch: a window's neighbour is the next number, and what lies between the
+rows is computed too and left.
 
 The maximum over a rectangle is the maximum along its columns of the maxima along its rows, and so is a sum: a
 window of 3 x 3 costs 3 + 3 passes instead of 9.
@@ -130,7 +131,7 @@ def blocks(x: Array) -> list[Block]:
 
 
 def blocks_of(shape: tuple[int, ...], rows: Line, columns: Line) -> list[Block]:
-    """The blocks of the image whose pooled shape this is."""
+    """The blocks of the images whose pooled shape this is."""
     c, _, _, n = shape
     return blocks(np.broadcast_to(np.zeros(1), (c, rows.size, columns.size, n)))
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import _batch_norm as batch
+from ._axes import refuse_vectors
 from .errors import ShapeError
 from .initializers import Constant, Zeros
 from .layer import Layer
@@ -65,8 +66,7 @@ class BatchNorm(Layer):
         return not self.frozen_statistics
 
     def build(self, in_shape: Any) -> Any:
-        if not in_shape:
-            raise ShapeError(f"{self.where}: expected (N, channels, …), got a vector; a single sample is x[None, :]")
+        refuse_vectors(self.where, in_shape)
         channels = in_shape[:1]
         if self.affine:
             self.gamma = self.param("gamma", channels, Constant(1.0))

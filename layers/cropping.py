@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._axes import axis_of, refuse_batch_axis
+from ._images import check_gradient
 from .errors import ShapeError
 from .layer import Layer, Shape
 from .param import Array
@@ -48,10 +49,13 @@ class Crop(Layer):
         else:
             c.part = (..., *self._box(x.shape[1:], reference.shape[1:]))
             c.reference = reference.shape, reference.dtype
-        return x[c.part]
+        y = x[c.part]
+        c.y_shape = y.shape
+        return y
 
     def backward(self, dy: Array) -> Array | tuple[Array, Array | None]:
         c = self.cache
+        check_gradient(self.where, dy, c.y_shape)
         dx = np.zeros_like(dy, shape=c.shape)
         dx[c.part] = dy
         if c.reference is None:
@@ -82,10 +86,10 @@ class Crop(Layer):
         return tuple(slice(a, a + n) for a, n in zip(starts, sizes, strict=True))
 
     def _each(self, name: str, value: Any, count: int) -> tuple[int, ...]:
-        values = (value,) * count if isinstance(value, int) else tuple(value)
-        if len(values) != count:
+        values = value if isinstance(value, (Sequence, np.ndarray)) else (value,) * count
+        if len(values) != count or not all(isinstance(n, (int, np.integer)) for n in values):
             raise ShapeError(
                 f"{self.where}: {name}: expected one number, or {count}, one for each axis from {self.axis} on; "
                 f"got {value}"
             )
-        return values
+        return tuple(map(int, values))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ._axes import refuse_vectors
 from ._images import samples_first, samples_last
 from ._normalize import Rate, inside, outside, unscaled
 from .errors import ShapeError
@@ -42,7 +43,7 @@ class GroupNorm(Normalization):
     """
 
     def __init__(self, groups: int, eps: float = 1e-5, affine: bool = True) -> None:
-        if not isinstance(groups, (int, np.integer)) or groups < 1:
+        if not isinstance(groups, (int, np.integer)) or isinstance(groups, bool) or groups < 1:
             raise ShapeError(f"GroupNorm: groups: expected an integer from 1 on, got {groups!r:.40}")
         self.groups, self.eps, self.affine = groups, eps, affine
 
@@ -76,8 +77,7 @@ class GroupNorm(Normalization):
         return v.repeat(prod(x.shape[2:])).reshape(groups, -1)
 
     def _check(self, in_shape: Any) -> int:
-        if not in_shape:
-            raise ShapeError(f"{self.where}: expected (N, channels, …), got a vector; a single sample is x[None, :]")
+        refuse_vectors(self.where, in_shape)
         groups = self.groups_of(in_shape[0])
         if prod(in_shape) == groups:
             raise ShapeError(

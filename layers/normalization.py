@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ._axes import refuse_vectors
 from ._normalize import Rate, gradients, inside, normalize
 from .errors import ShapeError
 from .initializers import Constant, Zeros
@@ -100,8 +101,7 @@ class LayerNorm(Normalization):
         self.eps, self.affine = eps, affine
 
     def build(self, in_shape: Any) -> Any:
-        if not in_shape:
-            raise ShapeError(f"{self.where}: expected (N, …, features), got a vector; a single sample is x[None, :]")
+        refuse_vectors(self.where, in_shape, "(N, …, features)")
         self.learn(in_shape[-1])
         return in_shape
 

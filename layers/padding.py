@@ -93,13 +93,17 @@ class Pad2D(Layer):
 
 def _widths(padding: int | Sequence[int]) -> tuple[tuple[int, int], tuple[int, int]]:
     """The border's width as (top, bottom), (left, right)."""
-    each = np.atleast_1d(padding).tolist()
+    each = list(padding) if isinstance(padding, (Sequence, np.ndarray)) else [padding]
     if len(each) in (1, 2):
         each = [each[0], each[0], each[-1], each[-1]]
-    if len(each) != 4 or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in each):
+    if len(each) != 4 or not all(_is_width(n) for n in each):
         raise ShapeError(
             f"Pad2D: padding: expected a width from 0 on, (height, width) or (top, bottom, left, right), "
             f"got {padding!r:.60}"
         )
-    top, bottom, left, right = each
+    top, bottom, left, right = map(int, each)
     return (top, bottom), (left, right)
+
+
+def _is_width(n: Any) -> bool:
+    return isinstance(n, (int, np.integer)) and not isinstance(n, bool) and int(n) >= 0

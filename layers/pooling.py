@@ -118,6 +118,8 @@ class MaxPool2D(_Pool2D):
     def forward(self, x: Array) -> Any:
         c = self.cache
         c.lines = self.lines(x.shape)
+        if x.dtype.kind not in "fiu":  # of booleans none is less than False, as padding has to be
+            x = self.cast(x)
         y, c.winners = max_pool(samples_last(x), *c.lines)
         c.y_shape = (len(x), *y.shape[:3])
         if self.return_indices:

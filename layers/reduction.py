@@ -34,7 +34,10 @@ class Reduce(Layer):
         if operation not in OPERATIONS:
             raise ValueError(f"Reduce: operation: expected one of {', '.join(OPERATIONS)}, got {operation!r:.40}")
         self.operation, self.axis, self.scale = operation, axis, float(scale)
-        self.backward_uses = ("input",) if operation in ("abs_sum", "square_sum") else ()
+
+    @property
+    def backward_uses(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("input",) if self.operation in ("abs_sum", "square_sum") else ()
 
     def build(self, in_shape: Any) -> Any:
         return in_shape[: axis_of(self.where, self.axis, in_shape) - 1]

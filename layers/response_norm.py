@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ._axes import refuse_vectors
 from ._images import check_images, samples_first, samples_last
 from .errors import ShapeError
 from .layer import Layer
@@ -54,7 +55,7 @@ class LRN(Layer):
         within_channel: bool = False,
         average: bool = True,
     ) -> None:
-        if not isinstance(size, (int, np.integer)) or size < 1:
+        if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1:
             raise ShapeError(f"LRN: size: expected an integer from 1 on, got {size!r:.40}")
         self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
         self.within_channel, self.average = within_channel, average
@@ -99,8 +100,8 @@ class LRN(Layer):
     def _check(self, in_shape: Any) -> None:
         if self.within_channel:
             check_images(self.where, in_shape)
-        elif not in_shape:
-            raise ShapeError(f"{self.where}: expected (N, channels, …), got a vector; a single sample is x[None, :]")
+        else:
+            refuse_vectors(self.where, in_shape)
 
     @property
     def _axes(self) -> tuple[int, ...]:
@@ -142,7 +143,7 @@ class LRN(Layer):
     def _blocks(self, view: Array) -> list[Any]:
         """Stretches that no window reaches out of."""
         if self.within_channel:
-            step = max(1, PIECE // max(1, view[0].size))
+            step = max(1, PIECE * len(view) // max(1, view.size))
             return [slice(c, c + step) for c in range(0, len(view), step)]
         step = max(256, PIECE // max(1, len(view)))
         return [(slice(None), slice(m, m + step)) for m in range(0, view.shape[1], step)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from .errors import ShapeError
 from .layer import Layer, Shape
 from .param import Array
@@ -74,9 +76,9 @@ class Reshape(_Reshaping):
     """
 
     def __init__(self, *shape: int) -> None:
-        if shape.count(-1) > 1 or not all(isinstance(n, int) and n >= -1 for n in shape):
+        if not all(isinstance(n, (int, np.integer)) and n >= -1 for n in shape) or shape.count(-1) > 1:
             raise ShapeError(f"Reshape: expected sizes, as in Reshape(3, 8, -1), with at most one -1; got {shape}")
-        self.shape = shape
+        self.shape = tuple(map(int, shape))
 
     def new_shape(self, in_shape: Shape) -> Shape:
         there = dict(enumerate(in_shape))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from operator import index
 from typing import Any
 
 import numpy as np
 
 from ._axes import axis_of, refuse_batch_axis
+from ._images import check_gradient
 from .errors import ShapeError
 from .layer import Layer, Shape
 from .param import Array
@@ -30,6 +32,10 @@ class Slice(Layer):
 
     def __init__(self, start: int, stop: int | None, axis: int = 1) -> None:
         refuse_batch_axis("Slice", axis)
+        if not _integers([start] if stop is None else [start, stop]):
+            raise ShapeError(
+                f"Slice: expected integers, or None as the end, got start={start!r:.40} and stop={stop!r:.40}"
+            )
         self.start, self.stop, self.axis = start, stop, axis
 
     def build(self, in_shape: Any) -> Any:
@@ -38,10 +44,14 @@ class Slice(Layer):
 
     def forward(self, x: Array) -> Array:
         at, start, stop = self._stretch(x.shape[1:])
-        self.cache.shape, self.cache.part = x.shape, (slice(None),) * at + (slice(start, stop),)
-        return x[self.cache.part]
+        c = self.cache
+        c.shape, c.part = x.shape, (slice(None),) * at + (slice(start, stop),)
+        y = x[c.part]
+        c.y_shape = y.shape
+        return y
 
     def backward(self, dy: Array) -> Array:
+        check_gradient(self.where, dy, self.cache.y_shape)
         dx = np.zeros_like(dy, shape=self.cache.shape)  # which lies in memory as dy does
         dx[self.cache.part] = dy
         return dx
@@ -52,7 +62,8 @@ class Slice(Layer):
     def _stretch(self, in_shape: Shape) -> tuple[int, int, int]:
         at = axis_of(self.where, self.axis, in_shape)
         size = in_shape[at - 1]
-        start, stop = (n + size if n < 0 else n for n in (self.start, size if self.stop is None else self.stop))
+        ends = index(self.start), size if self.stop is None else index(self.stop)
+        start, stop = (n + size if n < 0 else n for n in ends)
         if not 0 <= start < stop <= size:
             raise ShapeError(
                 f"{self.where}: expected 0 <= start < stop <= {size}, the size of axis {self.axis}, "
@@ -79,7 +90,8 @@ class Split(Layer):
     def __init__(self, parts: int | None = None, points: Sequence[int] = (), axis: int = 1) -> None:
         refuse_batch_axis("Split", axis)
         self.parts, self.points, self.axis = parts, points, axis
-        if (parts is None) != bool(points) or not (parts is None or (isinstance(parts, int) and parts > 1)):
+        one = _integers(points) and (parts is None) == (len(points) > 0)
+        if not one or not (parts is None or (_integers([parts]) and parts > 1)):
             raise ShapeError(
                 f"Split: expected 2 equal parts or more, as in Split(2), or points=(…) to cut at; "
                 f"got parts={parts!r:.40}, points={points!r:.40}"
@@ -91,10 +103,13 @@ class Split(Layer):
 
     def forward(self, x: Array) -> tuple[Array, ...]:
         at, cuts = self._cuts(x.shape[1:])
-        self.cache.axis = at
-        return tuple(np.split(x, cuts[1:-1], at))
+        ys = tuple(np.split(x, cuts[1:-1], at))
+        self.cache.axis, self.cache.y_shapes = at, [y.shape for y in ys]
+        return ys
 
     def backward(self, dys: tuple[Array, ...]) -> Array:
+        for dy, shape in zip(dys, self.cache.y_shapes, strict=True):
+            check_gradient(self.where, dy, shape)
         return np.concatenate(dys, self.cache.axis)
 
     def flops(self) -> int:
@@ -104,15 +119,21 @@ class Split(Layer):
         """The axis, and on it where each part starts, and the end."""
         at = axis_of(self.where, self.axis, in_shape)
         size = in_shape[at - 1]
-        if self.parts is not None and size % self.parts:
+        parts = None if self.parts is None else index(self.parts)
+        if parts is not None and size % parts:
             raise ShapeError(
-                f"{self.where}: expected a size that divides into {self.parts} equal parts on axis {self.axis}, "
+                f"{self.where}: expected a size that divides into {parts} equal parts on axis {self.axis}, "
                 f"got {size}; or say where to cut, points=(…)"
             )
-        points = self.points if self.parts is None else range(size // self.parts, size, max(size // self.parts, 1))
+        points = map(index, self.points) if parts is None else range(size // parts, size, max(size // parts, 1))
         cuts = [0, *points, size]
         if any(a >= b for a, b in pairwise(cuts)):
             raise ShapeError(
                 f"{self.where}: expected rising points inside axis {self.axis}, from 1 to {size - 1}, got {self.points}"
             )
         return at, cuts
+
+
+def _integers(values: Any) -> bool:
+    """Whether these are integers, Python's or NumPy's, each of them."""
+    return isinstance(values, (Sequence, np.ndarray)) and all(isinstance(n, (int, np.integer)) for n in values)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._axes import axis_of, refuse_batch_axis
-from ._images import check_images, empty_images, pair, samples_first, samples_last
+from ._images import check_gradient, check_images, empty_images, pair, samples_first, samples_last
 from .errors import ShapeError
 from .layer import Layer
 from .param import Array
@@ -30,22 +30,25 @@ class Tile(Layer):
 
     def __init__(self, tiles: int, axis: int = 1) -> None:
         refuse_batch_axis("Tile", axis)
-        if not isinstance(tiles, int) or tiles < 1:
+        if not isinstance(tiles, (int, np.integer)) or tiles < 1:
             raise ShapeError(f"Tile: tiles: expected an integer from 1 on, got {tiles!r:.40}")
         self.tiles, self.axis = tiles, axis
 
     def build(self, in_shape: Any) -> Any:
         at = axis_of(self.where, self.axis, in_shape)
-        return (*in_shape[: at - 1], self.tiles * in_shape[at - 1], *in_shape[at:])
+        return (*in_shape[: at - 1], int(self.tiles) * in_shape[at - 1], *in_shape[at:])
 
     def forward(self, x: Array) -> Array:
-        at = self.cache.axis = axis_of(self.where, self.axis, x.shape[1:])
-        return np.concatenate([x] * self.tiles, at)
+        c = self.cache
+        c.axis, c.shape = axis_of(self.where, self.axis, x.shape[1:]), x.shape
+        y = np.concatenate([x] * int(self.tiles), c.axis)
+        c.y_shape = y.shape
+        return y
 
     def backward(self, dy: Array) -> Array:
-        at = self.cache.axis
-        shape = (*dy.shape[:at], self.tiles, dy.shape[at] // self.tiles, *dy.shape[at + 1 :])
-        return dy.reshape(shape).sum(axis=at)
+        c = self.cache
+        check_gradient(self.where, dy, c.y_shape)
+        return dy.reshape(*c.shape[: c.axis], int(self.tiles), *c.shape[c.axis :]).sum(axis=c.axis)
 
     def flops(self) -> int:
         return 0
@@ -75,7 +78,10 @@ class Upsample2D(Layer):
             raise ValueError('Upsample2D: align_corners is for mode="bilinear"; "nearest" repeats each pixel')
         self.scale, self.mode, self.align_corners = scale, mode, align_corners
         self.scales  # noqa: B018  refuses what it cannot be
-        self.uses_threads = mode == "bilinear"
+
+    @property
+    def uses_threads(self) -> bool:  # type: ignore[override]
+        return self.mode == "bilinear"
 
     @property
     def scales(self) -> tuple[int, int]:
@@ -90,16 +96,16 @@ class Upsample2D(Layer):
     def forward(self, x: Array) -> Array:
         if x.ndim != 4:
             check_images(self.where, x.shape[1:])
+        c, (n, channels, h, w), (a, b) = self.cache, x.shape, self.scales
+        c.y_shape = n, channels, h * a, w * b
         if self.mode == "nearest":
             return self._repeat(x)
-        c, x = self.cache, x if x.dtype.kind == "f" else self.cast(x)
-        c.A, c.B = (
-            _hats(size, scale, self.align_corners).astype(x.dtype)
-            for size, scale in zip(x.shape[2:], self.scales, strict=True)
-        )
+        x = x if x.dtype.kind == "f" else self.cast(x)
+        c.A, c.B = (_hats(size, scale, self.align_corners).astype(x.dtype) for size, scale in ((h, a), (w, b)))
         return _along_both(c.A, c.B, x)
 
     def backward(self, dy: Array) -> Array:
+        check_gradient(self.where, dy, self.cache.y_shape)
         if self.mode == "nearest":
             a, b = self.scales
             rows = reduce(np.add, (dy[:, :, i::a] for i in range(a)))

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from handbrew.layers import (
     Affine,
-    DTypeError,
     Flatten,
     Normalize,
     RandomCrop,
@@ -90,23 +89,6 @@ def test_crop_cuts_a_piece_out_of_the_bordered_image(shape, layout, padding, dty
     for image, out, d_in, d_out in zip(x, y, dx, dy, strict=True):
         top, left = place_of(image, out, padding)
         assert np.array_equal(d_in, cut(d_out, padding, 2 * padding - top, 2 * padding - left))
-
-
-@settings(max_examples=60)
-@given(shape=SIZES, layout=LAYOUTS, dtype=st.sampled_from("fd"), alike=st.booleans())
-def test_normalize(shape, layout, dtype, alike):
-    mean, std = [0.5, -1.0, 0.25, 3.0][: shape[1]], [0.5, 2.0, 4.0, 0.1][: shape[1]]
-    layer = Normalize(mean[0], std[0]) if alike else Normalize(mean, std)
-    x, dy = images(shape, layout, dtype), -images(shape, "plain", dtype)
-    y, dx = layer.forward(x), layer.backward(dy)
-    assert y.dtype == dx.dtype == dtype
-    expected, gradient = np.zeros(shape), np.zeros(shape)
-    for at in np.ndindex(shape):
-        channel = 0 if alike else at[1]
-        expected[at] = (float(x[at]) - mean[channel]) / std[channel]
-        gradient[at] = float(dy[at]) / std[channel]
-    np.testing.assert_allclose(y, expected, rtol=1e-6)
-    np.testing.assert_allclose(dx, gradient, rtol=1e-6)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
@@ -199,40 +181,6 @@ def test_in_one_net_each_draws_its_own():
     assert first.rng.bit_generator.state != second.rng.bit_generator.state
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
-@pytest.mark.parametrize("shape", [(50, 3, 6, 5), (50, 3), (2000, 2, 30, 20)])
-def test_normalize_of_a_data_set(shape, dtype):
-    rng = np.random.default_rng(0)
-    X = (rng.normal(50, 9, shape) + 30 * np.arange(shape[1]).reshape(-1, *(1,) * (len(shape) - 2))).astype(dtype)
-    layer = Normalize.of(X)
-    axes = (0, *range(2, len(shape)))
-    np.testing.assert_allclose(layer.mean, X.mean(axes, dtype=np.float64))
-    np.testing.assert_allclose(layer.std, X.std(axes, dtype=np.float64))
-    y = layer.forward(X)
-    assert y.dtype == (np.float32 if dtype == np.uint8 else dtype)
-    np.testing.assert_allclose(y.mean(axes, dtype=np.float64), 0, atol=1e-5)
-    np.testing.assert_allclose(y.std(axes, dtype=np.float64), 1, atol=1e-5)
-
-
-def test_normalize_of_a_channel_that_is_the_same_everywhere():
-    X = np.full((7, 2, 3, 3), 0.1, np.float32)
-    X[:, 1] = np.arange(9).reshape(3, 3)
-    y = Normalize.of(X).forward(X)
-    assert not y[:, 0].any()
-    assert y[:, 1].std() == pytest.approx(1)
-
-
-@pytest.mark.parametrize("shape", [(0, 3, 4, 4), (5,), ()])
-def test_normalize_of_nothing(shape):
-    with pytest.raises(ShapeError, match=r"Normalize\.of: expected samples"):
-        Normalize.of(np.zeros(shape))
-
-
-def test_integers_that_may_be_labels_are_refused():
-    with pytest.raises(DTypeError, match="Normalize: expected floating-point numbers or uint8"):
-        Normalize(0, 1).forward(np.zeros((2, 3), np.int64))
-
-
 @pytest.mark.parametrize("layer", [RandomFlip(), RandomCrop(), RandomFlip().eval()])
 @pytest.mark.parametrize("shape", [(2, 8, 8), (2, 8), (2, 3, 8, 8, 1)])
 def test_what_is_no_images_is_refused(layer, shape):
@@ -253,12 +201,6 @@ def test_sizes_may_change_but_not_to_less_than_the_border():
         RandomCrop(4).build((1, 4, 9))
 
 
-@pytest.mark.parametrize("shape", [(2, 4, 8, 8), (2, 1), (2,)])
-def test_normalize_refuses_other_channels(shape):
-    with pytest.raises(ShapeError, match=r"Normalize: expected 3 channels on axis 1, one for each mean and std, got"):
-        Normalize((1, 2, 3), 1).forward(np.zeros(shape, np.float32))
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -266,11 +208,6 @@ def test_normalize_refuses_other_channels(shape):
         (lambda: RandomFlip(float("nan")), "RandomFlip: expected a rate"),
         (lambda: RandomCrop(-1), "RandomCrop: padding: expected an integer from 0 on, got -1"),
         (lambda: RandomCrop(2.0), "got 2.0"),
-        (lambda: Normalize(0, 0), "a positive std, got mean 0, std 0"),
-        (lambda: Normalize((0, float("inf")), 1), "expected finite numbers"),
-        (lambda: Normalize([[1, 2]], 1), r"a number or one for each channel, got shape \(1, 2\)"),
-        (lambda: Normalize((), ()), r"got shape \(0,\)"),
-        (lambda: Normalize((1, 2), (1, 2, 3)), "got 2 numbers for the mean and 3 for the std"),
     ],
 )
 def test_arguments_that_make_no_sense(make, message):
@@ -279,13 +216,11 @@ def test_arguments_that_make_no_sense(make, message):
 
 
 def test_they_compute_next_to_nothing():
-    for layer, flops in ((RandomFlip(), 0), (RandomCrop(1), 0), (Normalize(0, 1), 2 * 3 * 4 * 5)):
+    for layer, flops in ((RandomFlip(), 0), (RandomCrop(1), 0)):
         layer.build((3, 4, 5))
         assert layer.flops() == flops
 
 
 def test_repr():
-    layers = [RandomFlip(), RandomFlip(0.3), RandomCrop(), RandomCrop(2), Normalize(np.array([0.5, 1]), 2)]
-    assert repr(layers) == (
-        "[RandomFlip(), RandomFlip(rate=0.3), RandomCrop(), RandomCrop(padding=2), Normalize((0.5, 1.0), 2.0)]"
-    )
+    layers = [RandomFlip(), RandomFlip(0.3), RandomCrop(), RandomCrop(2)]
+    assert repr(layers) == "[RandomFlip(), RandomFlip(rate=0.3), RandomCrop(), RandomCrop(padding=2)]"

@@ -102,3 +102,26 @@ def test_repr():
     assert repr([Crop(), Crop(24), Crop((3, 4), offset=1, axis=1)]) == (
         "[Crop(), Crop(size=24), Crop(size=(3, 4), offset=1, axis=1)]"
     )
+
+
+@pytest.mark.parametrize("integer", [np.int64, np.uint8, np.int8])
+def test_numpys_integers_are_integers(integer):
+    for size in (integer(100), (integer(100), 100), np.array([100, 100], integer)):
+        shape = Crop(size, offset=integer(50), axis=integer(2)).build((3, 200, 200))
+        assert repr(shape) == "(3, 100, 100)"
+
+
+@pytest.mark.parametrize("size", [2.0, (2, 2.0), "22", np.array([2.0, 2.0])])
+def test_what_is_no_size_or_offset(size):
+    with pytest.raises(ShapeError, match="Crop: size: expected one number, or 2, one for each axis from 2 on; got"):
+        Crop(size).build((3, 5, 7))
+    with pytest.raises(ShapeError, match="Crop: offset: expected one number, or 2"):
+        Crop(2, offset=size).build((3, 5, 7))
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 2, 2), (2, 3, 1, 2), (2, 2)])
+def test_a_gradient_of_another_shape_is_refused(shape):
+    layer = Crop(2)
+    layer.forward(normal((2, 3, 5, 5)))
+    with pytest.raises(ShapeError, match=r"Crop: forward returned shape \(2, 3, 2, 2\), but dy has shape"):
+        layer.backward(normal(shape))

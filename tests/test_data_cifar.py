@@ -1,3 +1,4 @@
+import re
 import tracemalloc
 
 import numpy as np
@@ -6,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handbrew.data import FileFormatError, load, read_cifar
+from handbrew.data.cifar import cifar_parts
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 PIXELS = np.random.default_rng(0).integers(0, 256, (10, 3, 32, 32), dtype=np.uint8)
@@ -93,6 +95,12 @@ def test_a_folder_of_cifar_10(tmp_path):
     assert train.name == test.name == tmp_path.name
 
 
+@pytest.mark.parametrize(("write", "name"), [(write_10, "CIFAR-10"), (write_100, "CIFAR-100")])
+def test_files_joined_are_named_after_the_data_set(tmp_path, write, name):
+    write(tmp_path)
+    assert [part.name for part in cifar_parts(tmp_path)] == [name, name]
+
+
 def test_neither_names_nor_a_test_part_are_needed(tmp_path):
     write_10(tmp_path, test=0)
     (tmp_path / "batches.meta.txt").unlink()
@@ -103,9 +111,10 @@ def test_neither_names_nor_a_test_part_are_needed(tmp_path):
 
 def test_a_missing_training_file_is_missed(tmp_path):
     write_10(tmp_path)
-    (tmp_path / "data_batch_3.bin").unlink()
-    with pytest.raises(FileNotFoundError, match=r"CIFAR-10 is not whole: data_batch_3\.bin is missing"):
-        load(tmp_path)
+    for n, missing in ((3, "data_batch_3.bin is"), (5, "data_batch_3.bin, data_batch_5.bin are")):
+        (tmp_path / f"data_batch_{n}.bin").unlink()
+        with pytest.raises(FileNotFoundError, match=f"CIFAR-10 is not whole: {re.escape(missing)} missing"):
+            load(tmp_path)
 
 
 def test_train_npz_goes_before(tmp_path):

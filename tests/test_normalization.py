@@ -3,7 +3,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handbrew.layers import GroupNorm, InstanceNorm, LayerNorm, RMSNorm, ShapeError, group_norm, worker_threads
+from handbrew.layers import (
+    MVN,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    RMSNorm,
+    ShapeError,
+    _normalize,
+    group_norm,
+    share,
+    worker_threads,
+)
 from handbrew.layers._normalize import SMALL
 
 LAYOUTS = {
@@ -142,6 +153,7 @@ BIG = {
     "rms": (RMSNorm, (), (300, 700)),
     "lanes": (GroupNorm, (4,), (64, 8, 40, 11)),
     "one group": (GroupNorm, (1,), (16, 8, 40, 31)),
+    "one large group": (GroupNorm, (1,), (80, 8, 40, 31)),
     "few samples": (GroupNorm, (4,), (3, 64, 40, 31)),
     "channels": (InstanceNorm, (1e-5, True), (20, 9, 30, 40)),
 }
@@ -270,10 +282,19 @@ def test_features_and_channels_are_checked_each_time():
             layer.forward(np.ones((2, 6, 6), np.float32))
 
 
-@pytest.mark.parametrize("groups", [0, -1, 1.5, "2"])
+@pytest.mark.parametrize("groups", [0, -1, 1.5, "2", True])
 def test_groups_that_make_no_sense(groups):
     with pytest.raises(ShapeError, match="GroupNorm: groups: expected an integer from 1 on"):
         GroupNorm(groups)
+
+
+@pytest.mark.parametrize("layer", [GroupNorm(1), MVN(across_channels=True)], ids=repr)
+def test_one_group_is_cut_along_the_samples(layer, monkeypatch):
+    counts = []
+    monkeypatch.setattr(_normalize, "share", lambda tasks: counts.append(len(tasks)) or share(tasks))
+    x = LAYOUTS["samples last"](normal(80, 8, 40, 31).astype(np.float32))
+    layer.backward(layer.forward(x))
+    assert counts == [3, 3]
 
 
 def test_lanes_and_rows_agree(monkeypatch):

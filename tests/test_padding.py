@@ -121,6 +121,14 @@ def test_options_may_be_set_later():
         layer.backward(np.ones((1, 1, 4, 4), np.float32))
 
 
-def test_a_width_is_no_truth_value():
-    with pytest.raises(ShapeError, match="Pad2D: padding"):
-        Pad2D(True)
+@pytest.mark.parametrize("padding", [True, (True, 2), np.True_, [1, 2, False, 3], ((1, 2), 3)])
+def test_a_width_is_no_truth_value_and_no_pair(padding):
+    with pytest.raises(ShapeError, match="Pad2D: padding: expected a width"):
+        Pad2D(padding)
+
+
+@pytest.mark.parametrize("padding", [np.int64(1), np.uint8(1), (np.uint8(1), 1), np.ones(4, np.uint8)])
+def test_numpys_integers_are_integers(padding):
+    layer = Pad2D(padding)
+    assert repr(layer.build((3, 254, 255))) == "(3, 256, 257)"
+    np.testing.assert_array_equal(layer.forward(normal((1, 2, 3, 3))), Pad2D(1).forward(normal((1, 2, 3, 3))))

@@ -271,3 +271,21 @@ def test_a_gradient_of_another_shape_is_refused(make, shape):
     layer.forward(numbers((2, 3, 8, 8)))
     with pytest.raises(ShapeError, match=r"forward returned shape \(2, 3, 4, 4\), but dy has shape"):
         layer.backward(np.zeros(shape, np.float32))
+
+
+def test_a_gradient_beside_indices_is_checked_too():
+    layer = MaxPool2D(2, return_indices=True)
+    _, indices = layer.forward(numbers((2, 3, 8, 8)))
+    with pytest.raises(ShapeError, match=r"forward returned shape \(2, 3, 4, 4\), but dy has shape \(2, 3, 1, 1\)"):
+        layer.backward((np.zeros((2, 3, 1, 1)), indices))
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int16])
+def test_maxima_of_booleans_and_integers(dtype):
+    x = np.zeros((1, 1, 2, 4), dtype)
+    x[0, 0, 1, 2] = 1
+    layer = MaxPool2D(2)
+    y = layer.forward(x)
+    assert y.tolist() == [[[[0, 1]]]]
+    assert y.dtype == (np.float32 if dtype is bool else dtype)
+    np.testing.assert_array_equal(np.nonzero(layer.backward(np.ones(y.shape, np.float32))[0, 0]), [[0, 1], [0, 2]])

@@ -101,3 +101,13 @@ def test_the_mean_of_nothing_and_a_gradient_of_another_shape_are_refused():
     layer.forward(np.zeros((2, 3, 4), np.float32))
     with pytest.raises(ShapeError, match=r"forward returned shape \(2, 3\), but dy has shape \(2, 1\)"):
         layer.backward(np.zeros((2, 1), np.float32))
+
+
+def test_options_may_be_set_later():
+    layer, x = Reduce(), normal((2, 3, 4))
+    assert layer.backward_uses == ()
+    layer.operation, layer.axis = "square_sum", 2
+    assert layer.backward_uses == ("input",)
+    same = Reduce("square_sum", axis=2)
+    np.testing.assert_array_equal(layer.forward(x), same.forward(x))
+    np.testing.assert_array_equal(layer.backward(np.ones((2, 3))), same.backward(np.ones((2, 3))))

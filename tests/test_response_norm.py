@@ -192,6 +192,13 @@ def test_any_number_of_samples_and_any_size(layer, n):
         assert layer.backward(np.ones(shape, np.float32)).shape == shape
 
 
+@pytest.mark.parametrize("layer", [LRN(), LRN(3, within_channel=True)], ids=repr)
+@pytest.mark.parametrize("shape", [(2, 0, 5, 5), (0, 0, 5, 5), (2, 3, 0, 5)])
+def test_nothing_gives_nothing(layer, shape):
+    assert layer.forward(np.ones(shape, np.float32)).shape == shape
+    assert layer.backward(np.ones(shape, np.float32)).shape == shape
+
+
 @pytest.mark.parametrize(
     ("layer", "shape", "message"),
     [
@@ -213,7 +220,7 @@ def test_bytes_are_numbers_and_labels_are_not(layer):
         layer.forward(x.astype(np.int64))
 
 
-@pytest.mark.parametrize("size", [0, 2.5, "3"])
+@pytest.mark.parametrize("size", [0, 2.5, "3", True])
 def test_sizes_that_make_no_sense(size):
     with pytest.raises(ShapeError, match="LRN: size: expected an integer from 1 on"):
         LRN(size)

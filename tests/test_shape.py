@@ -135,6 +135,12 @@ def test_they_compute_nothing(layer):
     assert layer.flops() == 0
 
 
+def test_reshape_takes_numpy_integers():
+    layer = Reshape(np.int64(2), np.int32(-1))
+    check(layer, numbered((3, 12)), (3, 2, 6))
+    assert repr(layer) == "Reshape(2, -1)"
+
+
 def test_repr():
     assert repr([Flatten(), Flatten(2, 3), Reshape(3, -1), Reshape(), Transpose(2, 1)]) == (
         "[Flatten(), Flatten(axis=2, end_axis=3), Reshape(3, -1), Reshape(), Transpose(2, 1)]"

@@ -92,6 +92,7 @@ def test_split_makes_slices_and_concat_undoes_it(shape, layout, dtype, data):
         ({"parts": 1}, "got parts=1"),
         ({"parts": 2.0}, "got parts=2.0"),
         ({"parts": (1, 3)}, r"got parts=\(1, 3\)"),
+        ({"parts": 2, "points": 1}, "got parts=2, points=1"),
         ({"parts": 2, "points": (1,)}, r"got parts=2, points=\(1,\)"),
         ({"parts": 2, "axis": 0}, "axis 0 is the sample"),
     ],
@@ -159,3 +160,46 @@ def test_repr():
     assert repr([Slice(0, 3), Slice(-2, None, axis=2), Split(2), Split(points=(1, 3), axis=-1)]) == (
         "[Slice(0, 3), Slice(-2, None, axis=2), Split(parts=2), Split(points=(1, 3), axis=-1)]"
     )
+
+
+@pytest.mark.parametrize("arguments", [(0.0, 1), (0, 1.0), ("0", None), (None, 2), ((0, 1), None)])
+def test_slice_takes_integers_only(arguments):
+    with pytest.raises(ShapeError, match=r"Slice: expected integers, or None as the end, got start=.* and stop="):
+        Slice(*arguments)
+
+
+@pytest.mark.parametrize("points", [3, "13", (1.0, 2), np.array([[1, 2]]), np.array([0.5])])
+def test_split_takes_integers_only(points):
+    with pytest.raises(ShapeError, match=r"Split: expected 2 equal parts or more, .* got parts=None, points="):
+        Split(points=points)
+
+
+@pytest.mark.parametrize("integer", [np.int64, np.uint8, np.int8])
+def test_numpys_integers_are_integers(integer):
+    x = normal((2, 200, 3))
+    one, three, four = integer(1), integer(3), integer(4)
+    for layer, same in (
+        (Slice(one, three), Slice(1, 3)),
+        (Slice(one, None, axis=one), Slice(1, None)),
+        (Split(four), Split(4)),
+        (Split(points=[one, three]), Split(points=(1, 3))),
+        (Split(points=np.array([1, 3], integer)), Split(points=(1, 3))),
+    ):
+        assert repr(layer.build((200, 3))) == repr(same.build((200, 3)))
+        for got, expected in zip(layer.forward(x), same.forward(x), strict=True):
+            np.testing.assert_array_equal(got, expected)
+    assert Slice(np.int8(-3), np.int8(-1)).build((200, 3)) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("layer", "dy"),
+    [
+        (Slice(0, 2), normal((3, 1, 5))),
+        (Slice(0, 2), normal((2, 5))),
+        (Split(2), (normal((3, 2, 5)), normal((3, 1, 5)))),
+    ],
+)
+def test_a_gradient_of_another_shape_is_refused(layer, dy):
+    layer.forward(normal((3, 4, 5)))
+    with pytest.raises(ShapeError, match=r"forward returned shape \(3, 2, 5\), but dy has shape"):
+        layer.backward(dy)

@@ -99,3 +99,18 @@ def test_repr():
 def test_batches_that_differ_are_refused():
     with pytest.raises(ShapeError, match="got 2 images, but indices of 1"):
         MaxUnpool2D(2).forward(np.zeros((2, 1, 2, 2), np.float32), np.zeros((1, 1, 2, 2), np.int64))
+
+
+def test_options_may_be_set_later():
+    layer = MaxUnpool2D(2)
+    layer.kernel_size, layer.stride, layer.padding = 3, 2, 1
+    assert repr(layer) == "MaxUnpool2D(3, stride=2, padding=1)"
+    assert layer.build(((6, 4, 5), (6, 4, 5))) == (6, 7, 9)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 4, 4), (2, 1, 2, 8), (2, 1, 2, 2)])
+def test_a_gradient_of_another_shape_is_refused(shape):
+    layer = MaxUnpool2D(2)
+    layer.forward(np.zeros((2, 1, 2, 2), np.float32), np.zeros((2, 1, 2, 2), np.int64))
+    with pytest.raises(ShapeError, match=r"forward returned shape \(2, 1, 4, 4\), but dy has shape"):
+        layer.backward(np.zeros(shape, np.float32))

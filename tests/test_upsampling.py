@@ -184,3 +184,34 @@ def test_the_scale_may_be_set_later():
     layer = Upsample2D(2)
     layer.scale = 3
     assert layer.forward(np.ones((1, 1, 2, 2), np.float32)).shape == (1, 1, 6, 6)
+
+
+def test_the_mode_may_be_set_later():
+    layer, x = Upsample2D(2), normal((1, 2, 3, 4))
+    assert not layer.uses_threads
+    layer.mode, layer.align_corners = "bilinear", True
+    assert layer.uses_threads
+    np.testing.assert_array_equal(layer.forward(x), Upsample2D(2, "bilinear", align_corners=True).forward(x))
+
+
+@pytest.mark.parametrize("tiles", [np.int64(2), np.uint8(2)])
+def test_numpys_integers_are_integers(tiles):
+    assert repr(Tile(tiles).build((200, 3))) == "(400, 3)"
+    assert Tile(tiles).forward(normal((2, 3))).shape == (2, 6)
+    assert repr(Upsample2D(tiles).build((3, 200, 200))) == "(3, 400, 400)"
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (Tile(2), (2, 4, 4, 5)),
+        (Upsample2D(2), (2, 3, 4, 10)),
+        (Upsample2D(2), (1, 3, 8, 10)),
+        (Upsample2D(2, "bilinear"), (1, 3, 8, 10)),
+    ],
+    ids=repr,
+)
+def test_a_gradient_of_another_shape_is_refused(layer, shape):
+    layer.forward(normal((2, 3, 4, 5)))
+    with pytest.raises(ShapeError, match=r"forward returned shape .* but dy has shape"):
+        layer.backward(normal(shape))
