@@ -18,7 +18,7 @@ class BatchNorm(Layer):
     """y = gamma x̂ + beta,  x̂ = (x - m) / s,  s = sqrt(v + eps);  m, v: a channel's mean and variance in the batch.
 
     x is (N, C), (N, C, L), (N, C, H, W) or any (N, C, …): channels are on axis 1, each has a gamma and a beta, and
-    m and v are taken over all other axes. With Σ over these, M elements:
+    m and v are taken over all other axes. With Σ over these, M elements::
 
         dgamma = Σ dy x̂,    dbeta = Σ dy,    dx = gamma / s (dy - Σ dy / M - x̂ Σ dy x̂ / M).
 

@@ -20,7 +20,8 @@ class Conv2D(Convolution):
 
     The sum runs over c, i and j; x is 0 outside the image. As everywhere in the field this is a correlation: the
     kernel is not turned. With the stride s, the dilation d and the padding p, an image of H rows gives
-    floor((H + 2p - d (kh - 1) - 1) / s) + 1. x is (N, C, H, W), W is (out_channels, C / groups, kh, kw).
+    floor((H + 2p - d (kh - 1) - 1) / s) + 1. x is (N, C, H, W), W is (out_channels, C / groups, kh, kw). The
+    gradients::
 
         dW[o, c, i, j] = Σ dy[n, o, h, w] x[n, c, s h + d i - p, s w + d j - p],    db[o] = Σ dy[n, o, h, w],
         dx[n, c, s h + d i - p, s w + d j - p] = Σ W[o, c, i, j] dy[n, o, h, w].
@@ -113,7 +114,7 @@ class ConvTranspose2D(Convolution):
 
     The sum runs over all c, h, w, i, j that meet in that place: what ``Conv2D`` does to gradients, as a layer. An
     image of H rows gives s (H - 1) + d (kh - 1) + 1 - 2p, and ``output_padding`` more. x is (N, C, H, W), W is
-    (C, out_channels / groups, kh, kw).
+    (C, out_channels / groups, kh, kw). The gradients::
 
         dW[c, o, i, j] = Σ x[n, c, h, w] dy[n, o, s h + d i - p, s w + d j - p],    db[o] = Σ dy[n, o, h, w],
         dx[n, c, h, w] = Σ W[c, o, i, j] dy[n, o, s h + d i - p, s w + d j - p].

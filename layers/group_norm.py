@@ -21,7 +21,7 @@ class GroupNorm(Normalization):
     """y = gamma x̂ + beta,  x̂ = (x - m) / s,  s = sqrt(v + eps);  m, v: mean and variance of a group of channels.
 
     x is (N, C, …); the C channels on axis 1 are cut into groups, each with all positions of its channels, and one
-    m and one v for each sample. Gamma and beta are (C,). With g = dy gamma, and means over the group:
+    m and one v for each sample. Gamma and beta are (C,). With g = dy gamma, and means over the group::
 
         dgamma = Σ dy x̂,    dbeta = Σ dy,    dx = (g - mean of g - x̂ mean of g x̂) / s,
 

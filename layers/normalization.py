@@ -79,7 +79,7 @@ class Normalization(Layer):
 class LayerNorm(Normalization):
     """y = gamma x̂ + beta,  x̂ = (x - m) / s,  s = sqrt(v + eps);  m, v: mean and variance along the last axis.
 
-    x is (N, …, D); gamma and beta are (D,). With g = dy gamma, and means along the last axis:
+    x is (N, …, D); gamma and beta are (D,). With g = dy gamma, and means along the last axis::
 
         dgamma = Σ dy x̂,    dbeta = Σ dy,    dx = (g - mean of g - x̂ mean of g x̂) / s,
 
@@ -115,7 +115,7 @@ class LayerNorm(Normalization):
 class RMSNorm(LayerNorm):
     """y = gamma x̂,  x̂ = x / s,  s = sqrt(q + eps);  q: mean of x² along the last axis.
 
-    x is (N, …, D), gamma is (D,). With g = dy gamma, and means along the last axis:
+    x is (N, …, D), gamma is (D,). With g = dy gamma, and means along the last axis::
 
         dgamma = Σ dy x̂,    dx = (g - x̂ mean of g x̂) / s,
 
