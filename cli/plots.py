@@ -36,6 +36,7 @@ def draw_history(path: Path, name: str, history: History) -> None:
         _curve(axes[1], epochs, accuracies, ORANGE, "held out")
         axes[1].set_title(f"accuracy, held out: {_percent(accuracies[-1])}", loc="left")
         axes[1].yaxis.set_major_formatter(_percent)
+        axes[1].set_ylim(top=min(1.0, axes[1].get_ylim()[1]))
     _save(figure, path)
 
 

@@ -56,12 +56,22 @@ def make_ready_made(name: str, task: Task, seed: int) -> Sequential:
     if task.classes is None:
         sizes = f"{math.prod(task.in_shape)}-{HIDDEN}-{task.outputs}"
         raise ValueError(f"--net {name} tells classes apart, but the data hold quantities; try --net {sizes}")
+    if len(own.in_shape) == len(task.in_shape) and _channels_last(task.in_shape) and own.make is not mlp:
+        raise ValueError(
+            f"--net {name} takes images (N, channels, height, width), and samples of shape {task.in_shape} look like "
+            f"channels last; save X.transpose(0, 3, 1, 2)"
+        )
     net = own.make(classes=task.outputs, seed=seed)
     try:
         net.build(task.in_shape)
     except ShapeError as error:
         raise ValueError(
             f"--net {name} was made for images of shape {own.in_shape}, channels first, and cannot take samples of "
-            f"shape {task.in_shape}: {error}"
+            f"shape {task.in_shape}: {error}; images come from --data, as X of shape (N, C, H, W); for tables there "
+            f"is --net mlp"
         ) from error
     return net
+
+
+def _channels_last(shape: tuple[int, ...]) -> bool:
+    return shape[2] in (1, 3, 4) and shape[0] > 4 and shape[1] > 4

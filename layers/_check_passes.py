@@ -97,7 +97,10 @@ def tied_copies(bench: Bench) -> Iterator[str]:
     for each in (twin, layer):
         Specimen(bench, each).forward()
     if [*map(id, layer.params.values())] != [*map(id, twin.params.values())]:
-        yield "copies tied before build have different parameters; make them in build, by self.param(…)"
+        yield (
+            "copies tied before build have different parameters; make arrays in build, by self.param(…), and "
+            "child layers in __init__"
+        )
         return
     one = bench.specimen()
     two = Specimen(bench, bench.placed(one.layer.tied()))

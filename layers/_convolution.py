@@ -94,7 +94,8 @@ class Convolution(Layer):
     def _enter(self, x: Array) -> Array:
         """The images, samples last, checked and cast."""
         if x.ndim != self.ndim or x.shape[1] != self.channels:
-            fix = "did the data change after build?" if x.ndim == self.ndim else f"expected {LAYOUTS[self.ndim]}"
+            layout = f"expected {LAYOUTS[self.ndim]}" + "; a single one is x[None]" * (x.ndim == self.ndim - 1)
+            fix = "did the data change after build?" if x.ndim == self.ndim else layout
             raise ShapeError(f"{self.where}: expected {self.channels} channels, got input of shape {x.shape}; {fix}")
         return self._rows(samples_last(x if x.dtype == self.dtype else self.cast(x)))
 

@@ -41,7 +41,7 @@ class Window(NamedTuple):
         if kh > padded[0] or kw > padded[1]:
             raise ShapeError(
                 f"{where}: the kernel spans {(kh, kw)}, more than the padded image's {padded}; "
-                f"use a smaller kernel or more padding"
+                f"use a smaller kernel or more padding, or, if the channels come last, x.transpose(0, 3, 1, 2)"
             )
         return (padded[0] - kh) // sh + 1, (padded[1] - kw) // sw + 1
 

@@ -36,7 +36,7 @@ class _Pool2D(Layer):
         if padding[0] >= kernel[0] or padding[1] >= kernel[1]:
             raise ShapeError(
                 f"{owner}: padding {padding} is not smaller than the kernel {kernel}: "
-                f"some windows would see padding only"
+                f"some windows would see padding only; use less padding"
             )
         return kernel, stride, padding
 

@@ -156,3 +156,16 @@ def test_help_names_them(handbrew, capsys):
         handbrew("train", "--help")
     text = capsys.readouterr().out
     assert all(name in text for name in READY_MADE)
+
+
+def test_channels_that_come_last_are_told_how_to_come_first(handbrew, tmp_path):
+    write_images(tmp_path / "images.npz", (8, 8, 3))
+    ran = handbrew("train", "--data", "images.npz", "--net", "resnet20", *QUICK)
+    assert ran.code == 1
+    assert "look like channels last; save X.transpose(0, 3, 1, 2)" in ran.err
+
+
+def test_data_that_are_no_images_are_told_what_would_be(handbrew):
+    ran = handbrew("train", "--net", "lenet", *QUICK)  # the embedded digits are rows of 64 numbers
+    assert ran.code == 1
+    assert "images come from --data, as X of shape (N, C, H, W); for tables there is --net mlp" in ran.err
