@@ -44,10 +44,10 @@ class _Pool2D(Layer):
         """The windows along H and along W, for a batch of this shape."""
         if len(shape) != 4:
             check_images(self.where, shape[1:])
-        return self._line(shape, 0), self._line(shape, 1)
-
-    def _line(self, shape: tuple[int, ...], axis: int) -> Line:
         geometry = self.geometry()
+        return self._line(shape, 0, geometry), self._line(shape, 1, geometry)
+
+    def _line(self, shape: tuple[int, ...], axis: int, geometry: tuple[Pair, Pair, Pair]) -> Line:
         size, (kernel, stride, pad) = shape[2 + axis], (pairs[axis] for pairs in geometry)
         steps = size + 2 * pad - kernel
         out = (-(-steps // stride) if self.ceil_mode else steps // stride) + 1
