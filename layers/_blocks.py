@@ -1,13 +1,15 @@
-"""Blocks of images, samples last, that are worked on in a core's cache."""
+"""Blocks of images, samples last, that are worked on in a core's cache, and how work is cut into even parts."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Item = TypeVar("Item")
 
 
 def cut(buffer: Array, shape: tuple[int, ...]) -> Array:
@@ -25,6 +27,17 @@ def copy_padded(x: Array, corner: tuple[int, int, int], out: Array) -> None:
     if inside.shape != out.shape:
         out.fill(0)
     np.copyto(inside, x[:, h, w, n])
+
+
+def evenly(count: int, most: int) -> int:
+    """The size of pieces, at most ``most`` each, that cut ``count`` most evenly; 1 for none."""
+    return -(-count // -(-count // most)) if count else 1
+
+
+def in_groups(items: Sequence[Item], most: int) -> list[Sequence[Item]]:
+    """Items in at most so many groups of neighbours."""
+    size = -(-len(items) // most) or 1
+    return [items[i : i + size] for i in range(0, len(items), size)]
 
 
 def _overlap(start: int, size: int, limit: int) -> tuple[slice, slice]:

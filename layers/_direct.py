@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ._blocks import cut
+from ._blocks import cut, in_groups
 from ._products import SMALL, TILE, multiply, multiply_transposed
 from ._window import Window
 from .threads import share
@@ -126,10 +126,8 @@ def weight_gradient(x: Array, g: Array, window: Window, groups: int = 1) -> Arra
     """dW[o, c, i, j] = Σ g[o, h, w] x[c, stride h + dilation i - start, …], for g (O, height, width, N)."""
     (C, O), (kh, kw), shape = (len(x), len(g)), window.kernel, g.shape[1:3]
     slabs = _Slabs(x, window, shape, groups)
-    blocks = slabs.blocks()
     few = max(2, min(PARTS, SUMS_BYTES // (len(g) * C // groups * kh * kw * x.itemsize)))
-    size = -(-len(blocks) // few) or 1
-    parts = [blocks[i : i + size] for i in range(0, len(blocks), size)]
+    parts = in_groups(slabs.blocks(), few)
     sums = np.zeros((len(parts), groups, O // groups, kh * kw * C // groups), x.dtype)
 
     def work(number: int, buffer: Array) -> None:

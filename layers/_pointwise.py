@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ._blocks import in_groups
 from ._products import SMALL, TILE, multiply, multiply_transposed
 from .threads import share
 
@@ -33,9 +34,7 @@ def correlate(x: Array, W: Array, bias: Array | None = None) -> Array:
 def weight_gradient(x: Array, g: Array) -> Array:
     """dW[o, c] = Σ g[o] x[c]."""
     x, g = x.reshape(len(x), -1), g.reshape(len(g), -1)
-    pieces = _pieces(x.shape[1], COLUMNS)
-    size = -(-len(pieces) // GROUPS) or 1
-    groups = [pieces[i : i + size] for i in range(0, len(pieces), size)]
+    groups = in_groups(_pieces(x.shape[1], COLUMNS), GROUPS)
     sums = np.zeros((len(groups), len(g), len(x)), x.dtype)
 
     def work(number: int, product: Array) -> None:

@@ -13,6 +13,7 @@ window of 3 x 3 costs 3 + 3 passes instead of 9.
 from __future__ import annotations
 
 from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ def max_pool(x: Array, rows: Line, columns: Line) -> tuple[Array, list[Winners]]
     """
     c, _, _, n = x.shape
     y = np.empty((c, rows.out, columns.out, n), x.dtype)
-    places = blocks(x)
+    places = blocks(x.shape)
     winners: list[Any] = [None] * len(places)
     lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
 
@@ -52,7 +53,7 @@ def max_pool_back(dy: Array, winners: list[Winners], rows: Line, columns: Line) 
     """Each window's gradient at its maximum; windows that share one add up."""
     c, _, _, n = dy.shape
     dx = np.empty((c, rows.size, columns.size, n), dy.dtype)
-    places = blocks(dx)
+    places = blocks(dx.shape)
 
     def work(number: int) -> None:
         at, (won_along, won) = places[number], winners[number]
@@ -67,7 +68,8 @@ def max_pool_back(dy: Array, winners: list[Winners], rows: Line, columns: Line) 
 def max_pool_index(winners: list[Winners], shape: tuple[int, ...], rows: Line, columns: Line) -> Array:
     """Where in the image each maximum is: row * width + column, in an array of y's shape."""
     index = np.empty(shape, np.int64)
-    for at, (won_along, won) in zip(blocks_of(shape, rows, columns), winners, strict=True):
+    places = blocks((shape[0], rows.size, columns.size, shape[-1]))
+    for at, (won_along, won) in zip(places, winners, strict=True):
         row = _last_winner(won)  # offsets in the window
         column = _last_winner(won_along)  # (sh, C, H', W', N)
         column = np.stack([column[i % rows.stride, :, i // rows.stride :][:, : rows.out] for i in range(rows.kernel)])
@@ -92,7 +94,7 @@ def avg_pool(x: Array, rows: Line, columns: Line, count_pad: bool) -> Array:
         sums = _sum_along(along, rows, columns.length * phases.shape[-1])
         np.divide(sums[:, : rows.out, : columns.out], area[..., : sums.shape[-1]], out=y[at])
 
-    share([partial(work, at) for at in blocks(x)])
+    share([partial(work, at) for at in blocks(x.shape)])
     return y
 
 
@@ -107,20 +109,20 @@ def avg_pool_back(dy: Array, rows: Line, columns: Line, count_pad: bool) -> Arra
         along = _sum_back(left, rows, columns.length * left.shape[-1])
         _collect(_sum_back(along, columns, left.shape[-1]), rows, columns, dx[at])
 
-    share([partial(work, at) for at in blocks(dx)])
+    share([partial(work, at) for at in blocks(dx.shape)])
     return dx
 
 
 Block = tuple[slice, ...]
 
 
-def blocks(x: Array) -> list[Block]:
-    """Places in x, some channels and samples each, to share out to threads.
+def blocks(shape: tuple[int, ...]) -> list[Block]:
+    """Places in images (C, H, W, N) of this shape, some channels and samples each, to share out to threads.
 
     Blocks that fit in the cache would be quicker on one thread, but their calls are so short that two threads
     mostly wait for each other.
     """
-    (c, *_, n), count = x.shape, max(1, -(-x.size // LARGE))
+    (c, *_, n), count = shape, max(1, -(-prod(shape) // LARGE))
     channels = max(1, -(-c // count))
     samples = max(RUN, -(-n * c // count))
     return [
@@ -128,12 +130,6 @@ def blocks(x: Array) -> list[Block]:
         for i in range(0, c, channels)
         for j in range(0, n, samples)
     ]
-
-
-def blocks_of(shape: tuple[int, ...], rows: Line, columns: Line) -> list[Block]:
-    """The blocks of the images whose pooled shape this is."""
-    c, _, _, n = shape
-    return blocks(np.broadcast_to(np.zeros(1), (c, rows.size, columns.size, n)))
 
 
 def _deal(x: Array, rows: Line, columns: Line, fill: float) -> Array:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ._blocks import evenly
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 SMALL = 1_000_000  # m n k
@@ -40,7 +42,7 @@ def multiply_transposed(a: Array, b: Array, out: Array) -> None:
     All tiles of a matrix come before the next matrix, which is therefore read from memory once.
     """
     m, k = out.shape[-2:]
-    rows, columns = _even(m), _even(k)
+    rows, columns = evenly(m, TILE), evenly(k, TILE)
     i, j = m // rows * rows, k // columns * columns
     tiles = out[..., :i, :j].reshape(*out.shape[:-2], i // rows, rows, j // columns, columns).swapaxes(-3, -2)
     left = a[..., :i, :].reshape(*a.shape[:-2], i // rows, 1, rows, a.shape[-1])
@@ -50,11 +52,6 @@ def multiply_transposed(a: Array, b: Array, out: Array) -> None:
         multiply_transposed(a[..., i:, :], b, out[..., i:, :])
     if j < k:
         multiply_transposed(a[..., :i, :], b[..., j:, :], out[..., :i, j:])
-
-
-def _even(n: int) -> int:
-    """The size of pieces, at most TILE each, that cut n most evenly."""
-    return -(-n // -(-n // TILE)) if n else 1
 
 
 def _columns(a: Array, width: int) -> Array:

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ._blocks import copy_padded, cut
+from ._blocks import copy_padded, cut, evenly, in_groups
 from ._cook_toom import OUT, cook_toom
 from ._products import multiply, multiply_transposed
 from .threads import share
@@ -52,9 +52,9 @@ class _Tiling(NamedTuple):
         fair = max(min(128, total // 4), total // 8)  # so that there is work for several threads
         at_once = max(1, min(TILES_BYTES // tile_bytes, fair))
         if samples >= at_once:
-            return cls(1, 1, _evenly(samples, at_once))
-        columns = _evenly(across, at_once // samples)
-        return cls(_evenly(down, max(1, at_once // (samples * across))), columns, samples)
+            return cls(1, 1, evenly(samples, at_once))
+        columns = evenly(across, at_once // samples)
+        return cls(evenly(down, max(1, at_once // (samples * across))), columns, samples)
 
     def blocks(self, shape: tuple[int, ...], samples: int) -> list[Block]:
         """Row, column and sample that each block starts with, and its size; the last ones may be smaller."""
@@ -68,11 +68,6 @@ class _Tiling(NamedTuple):
 
 
 Block = tuple[int, int, int, _Tiling]
-
-
-def _evenly(count: int, most: int) -> int:
-    """The size of pieces, at most ``most`` each, that cut ``count`` most evenly."""
-    return -(-count // -(-count // most))
 
 
 class _Filter:
@@ -187,10 +182,12 @@ def _run(
     size = kernel.positions * max(C, O) * prod(tiling)
     U = None if W is None else kernel.weights(W)
     y = np.empty((0 if W is None else O, *shape, N), dtype)
-    sum_bytes = kernel.positions * O * C * dtype.itemsize
-    groups = _groups(tiling.blocks(shape, N), 0 if g is None else sum_bytes)
+    blocks, position = tiling.blocks(shape, N), O * C * dtype.itemsize
+    # Each group of blocks needs sums of its own; without sums, each block goes by itself.
+    few = max(2, min(16, SUMS_BYTES // (kernel.positions * position)))
+    groups = in_groups(blocks, len(blocks) if g is None else few)
     sums = np.zeros((0 if g is None else len(groups), kernel.positions, O, C), dtype)
-    at_once = max(1, min(kernel.positions, PRODUCT_BYTES // (O * C * dtype.itemsize)))
+    at_once = max(1, min(kernel.positions, PRODUCT_BYTES // position))
 
     def scratch() -> tuple[Array, ...]:
         product = np.empty((0 if g is None else at_once, O, C), dtype)
@@ -207,15 +204,6 @@ def _run(
 
     share([partial(work, number) for number in range(len(groups))], scratch)
     return y, None if g is None else kernel.weight_gradient(sums.sum(axis=0))
-
-
-def _groups(blocks: list[Block], sum_bytes: int) -> list[list[Block]]:
-    """Blocks that are worked on in turn: each by itself, or, where each group needs sums of its own, a few groups."""
-    if not sum_bytes:
-        return [[block] for block in blocks]
-    most = max(2, min(16, SUMS_BYTES // sum_bytes))
-    size = _evenly(len(blocks), -(-len(blocks) // most))
-    return [blocks[i : i + size] for i in range(0, len(blocks), size)]
 
 
 def _place(y: Array, block: Block) -> Array:

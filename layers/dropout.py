@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ShapeError
+from ._axes import refuse_vectors
 from .layer import Layer
 from .param import Array
 
@@ -71,5 +71,4 @@ class Dropout2D(Dropout):
         return *x.shape[:2], *(1,) * (x.ndim - 2)
 
     def _check(self, in_shape: Any) -> None:
-        if not in_shape:
-            raise ShapeError(f"{self.where}: expected (N, channels, …), got a vector; a single sample is x[None, :]")
+        refuse_vectors(self.where, in_shape)

@@ -181,7 +181,7 @@ def test_blocks_and_threads_change_nothing(layer, shape):
 )
 def test_blocks_cover_everything_once(shape):
     count = np.zeros(shape)
-    for at in blocks(count):
+    for at in blocks(count.shape):
         count[at] += 1
     assert (count == 1).all()
 
