@@ -72,7 +72,7 @@ clean:  ## forget everything but the sources and run/
 # pyproject.toml installs anew.
 $(VENV)/run: extras = cli,fast,plot
 $(VENV)/test: extras = test
-$(VENV)/dev: extras = cli,fast,plot,test,dev
+$(VENV)/dev: extras = cli,fast,mpi,plot,test,dev
 $(VENV)/docs: extras = cli,fast,plot,docs
 $(VENV)/run $(VENV)/test $(VENV)/dev $(VENV)/docs: $(VENV)/python
 	$(PIP) install --editable '.[$(extras)]'

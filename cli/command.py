@@ -5,30 +5,37 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
+from types import ModuleType
 
-from . import check, predict, summary, test, train
+from . import check, find_lr, predict, replay, resume, summary, test, time, train
+from .errors import EXPECTED, describe
 
-VERBS = (train, test, predict, summary, check)
-# What a wrong file, setting or layer of the user's raises; anything else is handbrew's own mistake.
-EXPECTED = (ValueError, OSError, ImportError, ArithmeticError, MemoryError)
-
+VERBS = (train, resume, test, predict, summary, time, find_lr, check, replay)
 EXAMPLES = """examples:
   handbrew train                                  the digits that come with handbrew, into run/
   handbrew train --data flowers.csv --target species --out flowers
   handbrew train --data mnist/ --net 784-256-10   a folder with MNIST's four files
   handbrew train --data mnist/ --net lenet        the same with a ready-made net for images
+  handbrew resume run/                            what was killed goes on, to the same bits
   handbrew test run/                              loss, accuracy and a table of the classes
   handbrew predict run/ new.csv                   a class and its probability for every row
   handbrew summary --net 784-256-10               shapes, parameters and operations of a net
+  handbrew time --net lenet                       milliseconds of each layer, forward and backward
+  handbrew find-lr --data mnist/ --net lenet      a learning rate to begin with
   handbrew check mylayers:Swish --input 4,3       your own layer's gradients, element by element
+  handbrew replay run/snapshots/DUMP              the step that met a NaN, once more
 
 handbrew VERB --help tells more about each.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code: 0, 1 for an error, 2 for wrong usage, 130 for Ctrl-C."""
+    """Run the command line; return the exit code.
+
+    0, 1 for an error, 2 for wrong usage, 130 for Ctrl-C (SIGINT), 143 for SIGTERM.
+    """
     parser = make_parser()
     args, left = parser.parse_known_args(argv)
     if len(left) == 1 and not left[0].startswith("-") and getattr(args, "file", "") is None:
@@ -44,11 +51,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help(sys.stderr)
         return 2
     try:
-        code: int = args.run(args) or 0
+        with warnings.catch_warnings():
+            warnings.showwarning = _tell
+            code: int = args.run(args) or 0
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        print("\nhandbrew: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(f"\nhandbrew: {'; '.join(['interrupted', *getattr(error, '__notes__', [])])}", file=sys.stderr)
         return 130
+    except SystemExit as error:  # SIGTERM, once the step was done
+        print(f"handbrew: {'; '.join(['terminated', *getattr(error, '__notes__', [])])}", file=sys.stderr)
+        return int(error.code or 0)
     except BrokenPipeError:  # as in `handbrew predict … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -58,6 +70,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"handbrew: {describe(error)}", file=sys.stderr)
         return 1
     return code
+
+
+def name_of(verb: ModuleType) -> str:
+    """A verb's name on the command line: ``find-lr``."""
+    return verb.__name__.rpartition(".")[2].replace("_", "-")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -73,7 +90,7 @@ def make_parser() -> argparse.ArgumentParser:
     for verb in VERBS:
         summary = (verb.__doc__ or "").partition("\n")[0].partition(": ")[2].rstrip(".")
         sub = verbs.add_parser(
-            verb.__name__.rpartition(".")[2],
+            name_of(verb),
             help=summary,
             description=f"{summary.capitalize()}.",
             formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -84,10 +101,6 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def describe(error: BaseException) -> str:
-    """An error in the words that a user can act on."""
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        text = f"{error.filename}: {error.strerror}"
-    else:
-        text = str(error) or type(error).__name__
-    return "; ".join([text, *getattr(error, "__notes__", [])])
+def _tell(message: Warning | str, *where: object, **more: object) -> None:
+    """Print a warning as a line of text."""
+    print(f"handbrew: {message}", file=sys.stderr, flush=True)

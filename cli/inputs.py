@@ -8,7 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from handbrew.data import Dataset, FileFormatError, digits, load, read_cifar, read_csv, read_features, read_idx
+from handbrew.data import (
+    Dataset,
+    FileFormatError,
+    digits,
+    load,
+    read_cifar,
+    read_csv,
+    read_features,
+    read_idx,
+    read_npz,
+)
 from handbrew.data.npz import TEST, TRAIN, Npz
 
 from .task import Task
@@ -17,26 +27,38 @@ Array = np.ndarray[Any, np.dtype[Any]]
 HELD_OUT = 0.2  # of data without a test part; always the same samples, whatever --seed
 
 
-def read_parts(data: str | None, target: str | None, regression: bool) -> tuple[Dataset, Dataset]:
-    """``(train, held_out)`` from a path, or of the embedded digits; a fifth is held out if need be."""
+def read_parts(
+    data: str | None, target: str | None, regression: bool, weight: str | None = None
+) -> tuple[Dataset, Dataset]:
+    """``(train, held_out)`` from a path, or of the embedded digits; a fifth is held out if need be.
+
+    ``weight`` names the samples' weights: a column, or an array of an npz file. Held-out samples count alike.
+    """
     if data is None:
-        if target is not None:
-            raise ValueError(f"--target {target} names a column, so it needs the --data that has it")
+        for option, name in (("--target", target), ("--sample-weight", weight)):
+            if name is not None:
+                raise ValueError(f"{option} {name} names a column, so it needs the --data that has it")
         train, test = digits(), None
-    elif target is None:
+    elif target is None and weight is None:
         train, test = load(data)
     else:
-        train, test = _read_tables(Path(data), target)
+        train, test = _read_named(Path(data), target, weight)
     if regression:
         train, test = as_numbers(train), test and as_numbers(test)
-    return (train, test) if test is not None else train.split(HELD_OUT, seed=0)
+    train, test = (train, test) if test is not None else train.split(HELD_OUT, seed=0)
+    return train, replace(test, weight=None)
 
 
-def _read_tables(path: Path, target: str) -> tuple[Dataset, Dataset | None]:
+def _read_named(path: Path, target: str | None, weight: str | None) -> tuple[Dataset, Dataset | None]:
+    """Tables with columns of one's own choice; or an npz file with an array of weights."""
+    if path.suffix.lower() == ".npz" and target is None and weight is not None:
+        train, test = load(path)
+        return replace(train, weight=read_npz(path, weight=weight).weight), test
     train_file, test_file = (path / "train.csv", path / "test.csv") if path.is_dir() else (path, None)
     if train_file.suffix.lower() != ".csv":
-        raise ValueError(f"--target names a column of a CSV file, but the data are {path}")
-    train = read_csv(train_file, target)
+        named = "--sample-weight" if target is None else "--target"
+        raise ValueError(f"{named} names a column of a CSV file, but the data are {path}")
+    train = read_csv(train_file, target, weight=weight)
     if test_file is None or not test_file.is_file():
         return train, None
     return train, read_csv(test_file, target, train.classes or (), train.features)

@@ -7,6 +7,7 @@ import argparse
 from handbrew.nets import Sequential
 
 from .mlp import ACTIVATION, ACTIVATIONS, HIDDEN, as_sizes, make_mlp
+from .options import Real
 from .ready_made import READY_MADE, make_ready_made
 from .settings import Settings
 from .task import Task
@@ -24,18 +25,15 @@ def add_net_arguments(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--activation", choices=ACTIVATIONS, help=f"between layers given by sizes (default: {ACTIVATION})"
     )
-    parser.add_argument("--dropout", type=float, metavar="RATE", help="after each activation (default: 0)")
+    parser.add_argument("--dropout", type=Real(1), metavar="RATE", help="after each activation (default: 0)")
 
 
-def net_or_sizes(text: str) -> str | tuple[int, ...]:
-    """``lenet`` as it is, ``784-256-10`` as numbers."""
-    if text in READY_MADE:
-        return text
-    sizes = as_sizes(text)
-    if sizes is None:
+def net_or_sizes(text: str) -> str:
+    """``lenet`` or ``784-256-10``, as it is."""
+    if text not in READY_MADE and as_sizes(text) is None:
         names = ", ".join(READY_MADE)
         raise argparse.ArgumentTypeError(f"expected sizes such as 784-256-10 or one of {names}; got {text!r}")
-    return sizes
+    return text
 
 
 def make_net(settings: Settings, task: Task) -> Sequential:

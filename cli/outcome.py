@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from handbrew.data import Dataset
-from handbrew.nets import Sequential
+from handbrew.nets import Confusion, Sequential, TopK
 from handbrew.nets.table import table
 
 from .task import Array, Task
@@ -28,28 +29,24 @@ class Outcome:
         f = self.figures
         if self.task.classes is None:
             return f"R² {f['r2']:.4f}, RMSE {f['rmse']:.4g}, loss {f['loss']:.4f}"
-        return f"accuracy {100 * f['accuracy']:.2f} %, loss {f['loss']:.4f}"
+        shares = ", ".join(f"{name} {100 * f[name]:.2f} %" for name in f if name.startswith(("accuracy", "top-")))
+        return f"{shares}, loss {f['loss']:.4f}"
 
     def confusion(self) -> Array:
         """How many samples of each true class (row) were taken for each class (column)."""
-        n = self.task.outputs
-        return np.bincount(self.truth * n + self.predicted, minlength=n * n).reshape(n, n)
+        return self._confusion().value
 
     def table(self) -> str:
         """A line for each class, or for each of several quantities; nothing for a single one."""
         if self.task.classes is not None:
-            return self._table_of_classes(self.task.classes)
+            return str(self._confusion())
         return self._table_of_quantities() if self.task.outputs > 1 else ""
 
-    def _table_of_classes(self, classes: tuple[str, ...]) -> str:
-        matrix = self.confusion()
-        right, true, said = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
-        rows = [
-            (name, f"{n:,}", _percent(hits, n), _percent(hits, m))
-            for name, hits, n, m in zip(classes, right, true, said, strict=True)
-        ]
-        rows.append(("all", f"{len(self.truth):,}", _percent(right.sum(), len(self.truth)), ""))
-        return table(("class", "samples", "found (recall)", "right when said (precision)"), rows, left=1)
+    def _confusion(self) -> Confusion:
+        confusion = Confusion(self.task.classes)
+        # As scores, an answer is 1 in its own place and 0 elsewhere.
+        confusion.add(np.eye(self.task.outputs, dtype=bool)[self.predicted], self.truth)
+        return confusion
 
     def _table_of_quantities(self) -> str:
         columns = range(self.task.outputs)
@@ -61,16 +58,22 @@ class Outcome:
         return table(("output", "RMSE", "R²"), rows, left=1)
 
 
-def evaluate(net: Sequential, task: Task, data: Dataset, source: str) -> Outcome:
+def evaluate(net: Sequential, task: Task, data: Dataset, source: str, top_k: Iterable[int] = ()) -> Outcome:
     """Let the net answer all samples, and compare; ``source`` is what an error calls them."""
-    X, y = task.inputs(data.X, source), task.targets(data.y)
-    loss, accuracy = net.evaluate(X, y, BATCH)
+    X, y, top = task.inputs(data.X, source), task.targets(data.y), top_metrics(top_k)
+    loss, accuracy = net.evaluate(X, y, BATCH, metrics=top)
     answers = net.predict(X, BATCH)
     if task.target_scale is None:
-        return Outcome(task, data.y, answers.argmax(axis=1), {"loss": loss, "accuracy": accuracy or 0.0})
+        shares = {"accuracy": accuracy or 0.0, **{name: metric.value or 0.0 for name, metric in top.items()}}
+        return Outcome(task, data.y, answers.argmax(axis=1), {"loss": loss, **shares})
     truth, predicted = task.quantities(data.y), task.target_scale.undo(answers)
     r2 = float(np.mean(r_squared(truth, predicted)))
     return Outcome(task, truth, predicted, {"loss": loss, "rmse": rmse(truth, predicted), "r2": r2})
+
+
+def top_metrics(top_k: Iterable[int]) -> dict[str, TopK]:
+    """The metrics that count an answer among the k most probable, by name."""
+    return {f"top-{k}": TopK(k) for k in top_k}
 
 
 def rmse(truth: Array, predicted: Array) -> float:
@@ -83,7 +86,3 @@ def r_squared(truth: Array, predicted: Array) -> list[float]:
     rest = ((predicted - truth) ** 2).sum(axis=0)
     spread = ((truth - truth.mean(axis=0)) ** 2).sum(axis=0)
     return [1 - r / s if s else float("nan") for r, s in zip(rest.tolist(), spread.tolist(), strict=True)]
-
-
-def _percent(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.1f} %" if whole else "-"

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from handbrew.nets import write_atomically
-from handbrew.solvers import History
+from handbrew.solvers import History, RangeTest
 
 from .outcome import Outcome, r_squared
 from .task import Array
@@ -108,6 +108,26 @@ def draw_predictions(path: Path, name: str, outcome: Outcome) -> None:
         output = f"output {i + 1}: " if count > 1 else ""
         axes.set_title(f"{output}R² = {r2:.3f}", loc="left")
     figure.suptitle(f"{name}: {len(truth):,} held-out samples", parse_math=False)
+    _save(figure, path)
+
+
+def draw_range_test(path: Path, name: str, result: RangeTest) -> None:
+    """The loss over the learning rate, with the suggested rate and the one at which the loss ran away."""
+    figure, (axes,) = _figure(1, (6.5, 4))
+    axes.plot(result.rates, result.losses, color=BLUE, lw=1, alpha=0.35, label="each batch")
+    axes.plot(result.rates, result.smoothed, color=BLUE, lw=2, label="smoothed")
+    marks = ((result.suggestion, "suggested", ORANGE, "-"), (result.limit, "ran away", INK, (0, (4, 4))))
+    for rate, label, colour, style in marks:
+        if rate is not None:
+            axes.axvline(rate, color=colour, lw=1.5, ls=style, label=f"{label}: {rate:.2g}")
+    # Losses about to run away would press the curve flat: they may leave the picture.
+    low, high = result.losses.min(), result.smoothed.max()
+    high = min(result.losses.max(), high + 0.3 * (high - low))
+    margin = 0.05 * (high - low) or 1.0
+    axes.set(xscale="log", xlabel="learning rate", ylabel="loss", ylim=(low - margin, high + margin))
+    axes.grid(color=PALE, lw=0.8)
+    axes.legend(frameon=False)
+    axes.set_title(f"{name}: learning-rate range test", loc="left", parse_math=False)
     _save(figure, path)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .mlp import make_mlp
+from .mlp import as_sizes, make_mlp
 from .net import add_net_arguments
 from .ready_made import READY_MADE
 from .run_folder import Run
@@ -29,5 +29,5 @@ def run(args: argparse.Namespace) -> None:
         own = READY_MADE[args.net]
         print(f"for samples of shape {own.in_shape}, in 10 classes\n\n{own.make(classes=10).summary(own.in_shape)}")
     else:
-        net = make_mlp(args.net, activation=args.activation, dropout=args.dropout)
-        print(net.summary(args.net[:1]))
+        sizes = as_sizes(args.net) or ()
+        print(make_mlp(sizes, activation=args.activation, dropout=args.dropout).summary(sizes[:1]))

@@ -6,14 +6,17 @@ import argparse
 from pathlib import Path
 
 from .inputs import read_labelled
+from .options import add_top_k
 from .outcome import evaluate
 from .run_folder import Run
+from .settings import refuse_top_k
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the verb."""
     parser.add_argument("folder", type=Path, metavar="RUN", help="folder that handbrew train left")
     parser.add_argument("--data", metavar="PATH", help="labelled samples (default: the held-out ones)")
+    add_top_k(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -25,7 +28,9 @@ def run(args: argparse.Namespace) -> None:
         data, source = finished.held_out(), "held out"
     else:
         data, source = read_labelled(args.data, finished.settings.target, finished.task), args.data
-    outcome = evaluate(finished.net, finished.task, data, source)
+    top_k = args.top_k or finished.settings.top_k
+    refuse_top_k(top_k, finished.task)
+    outcome = evaluate(finished.net, finished.task, data, source, top_k)
     print(f"{source}: {len(data):,} samples, {outcome}")
     if table := outcome.table():
         print(f"\n{table}")

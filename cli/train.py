@@ -1,28 +1,39 @@
 """The verb ``train``: train a net on the embedded digits or on data of your own.
 
-The run folder gets the net, its configuration, the history and pictures of both.
+The run folder gets the plan, snapshots on the way, and in the end the net, the history and pictures of both.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-import shlex
 from pathlib import Path
-from time import perf_counter
 
 from handbrew.data import Dataset
-from handbrew.nets import Sequential
-from handbrew.solvers import SGD, History, NonFiniteError, duration
 
+from .config_file import add_config_argument, with_config
 from .inputs import read_parts
-from .net import add_net_arguments, make_net
-from .outcome import Outcome, evaluate
-from .run_folder import CONFIG, CONFUSION, HISTORY, LOSS, NET, PREDICTED, Run, abandon, claim
-from .settings import Settings, add_training_arguments, settle
+from .net import add_net_arguments
+from .options import (
+    add_data_arguments,
+    add_loop_arguments,
+    add_report_arguments,
+    add_result_arguments,
+    add_schedule_arguments,
+    add_snapshot_arguments,
+    add_solver_arguments,
+    add_start_arguments,
+)
+from .policy import POLICIES
+from .resume import go_on
+from .run_folder import Plan, claim, refuse_to_replace
+from .settings import settle
 from .task import Task
+from .together import together
+from .trainee import load_weights, make_trainee
+from .training import finish, fit, watchers
 
-EPILOG = """data:
+DATA = """data:
   A folder or file: MNIST's four IDX files; the binary files of CIFAR-10 or CIFAR-100; train.npz or
   train.csv with or without test.npz or test.csv; an .npz with arrays X and y; a .csv whose first line
   names the columns. Without a test part, a fifth of the samples, always the same, is held out of training
@@ -30,33 +41,61 @@ EPILOG = """data:
   The columns of a table are scaled to mean 0 and variance 1. In the column to learn, whole numbers and
   words are classes; numbers with fractions, or all numbers with --regression, are quantities.
 """
+EPILOG = f"""{DATA}
+{POLICIES}
+examples:
+  handbrew train --data flowers.csv --target species --solver adam --patience 10
+  handbrew train --data mnist/ --net lenet --policy cosine --warmup 1epochs --batch-size 128
+  handbrew train --config lenet.toml --seed 2       every option, with - or _, is a key: policy = "cosine"
+  handbrew train --resume                           what was killed goes on, to the same bits
+  mpiexec -n 4 handbrew train --data mnist/ --net lenet
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the verb."""
-    parser.epilog = EPILOG
-    data = parser.add_argument_group("data")
-    data.add_argument("--data", metavar="PATH", help="folder or file (default: the embedded digits)")
-    data.add_argument(
-        "--target",
-        metavar="COLUMN",
-        help="to learn, of a CSV (default: label, target, class, y, else the last)",
-    )
-    data.add_argument("--regression", action="store_true", help="learn whole numbers as quantities")
+    parser.usage, parser.epilog = "%(prog)s [OPTIONS]", EPILOG
+    add_config_argument(parser)
+    add_data_arguments(parser)
     add_net_arguments(parser.add_argument_group("net"))
-    add_training_arguments(parser.add_argument_group("training"))
-    results = parser.add_argument_group("results")
-    results.add_argument("--out", type=Path, default=Path("run"), metavar="FOLDER", help="default: run")
-    results.add_argument("--no-plots", action="store_true", help="draw no pictures")
+    add_start_arguments(parser)
+    add_solver_arguments(parser)
+    add_schedule_arguments(parser)
+    add_loop_arguments(parser)
+    add_report_arguments(parser)
+    snapshots = add_snapshot_arguments(parser)
+    snapshots.add_argument("--resume", action="store_true", help="go on with the run in --out, where it was cut short")
+    snapshots.add_argument("--restart", action="store_true", help="throw away the unfinished run in --out")
+    results = add_result_arguments(parser)
+    results.add_argument("--out", type=Path, metavar="FOLDER", help="default: run")
 
 
 def run(args: argparse.Namespace) -> None:
     """Train, save, tell."""
-    train, held_out = read_parts(args.data, args.target, args.regression)
-    task = Task.of(train, held_out)
-    settings = settle(args, task, len(train))
-    net = make_net(settings, task)
-    claim(args.out)
+    args = with_config(args)
+    out, plots = args.out or Path("run"), args.plots is not False
+    if args.resume:
+        go_on(out, args, plots)
+        return
+    with together() as (comm, first):
+        train, held_out = read_parts(args.data, args.target, bool(args.regression), args.sample_weight)
+        task = Task.of(train, held_out)
+        plan = Plan(settle(args, task, len(train)), task, (len(train), len(held_out)))
+        net, solver = make_trainee(plan.settings, task, train, comm)
+        greet(train, held_out, task)
+        if plan.settings.weights is not None:
+            print(load_weights(net, Path(plan.settings.weights)), flush=True)
+        callbacks = watchers(plan.settings, out)
+        if first:
+            refuse_to_replace(out, args.restart)
+            claim(out, plan)
+        history = fit(solver, plan, train, held_out, out, callbacks, resume=False)
+        if first:
+            finish(out, plan, net, train.name, held_out, history, plots)
+
+
+def greet(train: Dataset, held_out: Dataset, task: Task) -> None:
+    """Say what was read."""
     print(
         f"{train.name}: {len(train):,} samples to learn from, {len(held_out):,} held out; "
         f"{math.prod(task.in_shape):,} features, {task.outputs:,} {task.what}",
@@ -64,47 +103,3 @@ def run(args: argparse.Namespace) -> None:
     )
     if task.features and task.classes and 5 * len(task.classes) > len(train):
         print("so many classes may be quantities: --regression learns them as such", flush=True)
-
-    start = perf_counter()
-    try:
-        history = fit(net, task, settings, train, held_out)
-    except BaseException:
-        abandon(args.out)
-        raise
-    seconds = perf_counter() - start
-    outcome = evaluate(net, task, held_out, held_out.name)
-    results = {**outcome.figures, "seconds": round(seconds, 2)}
-    history.save(args.out / HISTORY)
-    Run(settings, task, (len(train), len(held_out)), results, net).save(args.out)
-    print(f"held out: {outcome}, after {duration(seconds)} of training")
-    pictures = [] if args.no_plots else draw(args.out, train.name, history, outcome)
-    print(f"in {args.out}: {', '.join([NET, CONFIG, HISTORY, *pictures])}")
-    folder = shlex.quote(str(args.out))
-    print(f"next: handbrew test {folder}\n      handbrew predict {folder} [FILE]")
-
-
-def fit(net: Sequential, task: Task, settings: Settings, train: Dataset, held_out: Dataset) -> History:
-    """Train ``net``; the held-out samples are looked at after each epoch, but decide nothing."""
-    s = settings
-    solver = SGD(net, lr=s.lr, momentum=s.momentum, weight_decay=s.weight_decay)
-    pairs = [(task.inputs(part.X, part.name), task.targets(part.y)) for part in (train, held_out)]
-    try:
-        return solver.fit(*pairs, epochs=s.epochs, batch_size=s.batch_size, seed=s.seed)
-    except NonFiniteError as error:
-        error.add_note(f"--lr was {s.lr:g}; try a tenth of it")
-        raise
-
-
-def draw(folder: Path, name: str, history: History, outcome: Outcome) -> list[str]:
-    """Draw the pictures and return their names; without matplotlib, say how to get it."""
-    try:
-        from . import plots
-    except ImportError:
-        print('no pictures, which need matplotlib: pip install "handbrew[plot]"')
-        return []
-    plots.draw_history(folder / LOSS, name, history)
-    if outcome.task.classes is None:
-        plots.draw_predictions(folder / PREDICTED, name, outcome)
-        return [LOSS, PREDICTED]
-    plots.draw_confusion(folder / CONFUSION, name, outcome)
-    return [LOSS, CONFUSION]

@@ -3,6 +3,7 @@
 if __name__ == "data":
     raise ImportError("import it as handbrew.data: under its bare name every class would exist twice")
 
+from .balance import balanced_weights
 from .batches import Batches
 from .cifar import read_cifar
 from .dataset import Dataset
@@ -20,6 +21,7 @@ __all__ = [
     "Dataset",
     "FileFormatError",
     "Npz",
+    "balanced_weights",
     "blobs",
     "decoding",
     "digits",

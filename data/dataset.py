@@ -19,8 +19,11 @@ class Dataset:
     - `classes`: names of the labels 0, 1, ...; None if they have none or the targets are floats.
     - `name`: what to call the data in a report.
     - `features`: names of the columns of `X`, where a file gave them.
+    - `weight`: what each sample counts for in a loss, float64 (N,), finite and at least 0; None if all count
+      the same. A sample of weight 2 counts as if it were there twice.
 
-    Raises ValueError if `X` and `y` differ in length or a label has no name in `classes`.
+    Raises ValueError if `X`, `y` and `weight` differ in length, a label has no name in `classes`, or a weight
+    is no such number.
     """
 
     X: NDArray[Any]
@@ -28,6 +31,7 @@ class Dataset:
     classes: tuple[str, ...] | None = None
     name: str = ""
     features: tuple[str, ...] | None = None
+    weight: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         X, y = np.asarray(self.X), np.asarray(self.y)
@@ -42,6 +46,8 @@ class Dataset:
                 )
         object.__setattr__(self, "X", X)
         object.__setattr__(self, "y", y)
+        if self.weight is not None:
+            object.__setattr__(self, "weight", _checked(self.weight, len(X)))
 
     def __len__(self) -> int:
         return len(self.X)
@@ -52,12 +58,14 @@ class Dataset:
     def __repr__(self) -> str:
         name = f" {self.name}" if self.name else ""
         classes = f", {len(self.classes)} classes" if self.classes else ""
-        return f"<Dataset{name}: X {self.X.shape} {self.X.dtype}, y {self.y.shape} {self.y.dtype}{classes}>"
+        weighted = "" if self.weight is None else ", weighted"
+        return f"<Dataset{name}: X {self.X.shape} {self.X.dtype}, y {self.y.shape} {self.y.dtype}{classes}{weighted}>"
 
     def take(self, indices: ArrayLike) -> "Dataset":
         """The samples at `indices` (integers or a mask of N booleans), copied, in that order."""
         at = np.asarray(indices)
-        return replace(self, X=self.X[at], y=self.y[at])
+        weight = None if self.weight is None else self.weight[at]
+        return replace(self, X=self.X[at], y=self.y[at], weight=weight)
 
     def split(self, fraction: float = 0.2, seed: int = 0) -> tuple["Dataset", "Dataset"]:
         """`(rest, held_out)`: two data sets without a common sample, each in the order it had.
@@ -79,3 +87,20 @@ class Dataset:
         mask = np.zeros(n, dtype=bool)
         mask[order] = steps[1:] > steps[:-1]
         return self.take(~mask), self.take(mask)
+
+
+def _checked(weight: ArrayLike, samples: int) -> NDArray[np.float64]:
+    weight = np.asarray(weight)
+    if weight.shape != (samples,) or weight.dtype.kind not in "biuf":
+        raise ValueError(
+            f"weight: expected {samples} numbers, one per sample, got {weight.dtype} of shape {weight.shape}"
+        )
+    weight = weight.astype(np.float64, copy=False)
+    wrong = ~((weight >= 0) & np.isfinite(weight))
+    if wrong.any():
+        at = int(wrong.argmax())
+        raise ValueError(
+            f"weight: expected finite numbers of at least 0, got {weight[at]:g} for sample {at} "
+            f"({wrong.sum()} of {samples} are wrong); a weight of 0 leaves a sample out"
+        )
+    return weight

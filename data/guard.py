@@ -23,8 +23,10 @@ def decoding(path: Path) -> Iterator[None]:
     """Inside, whatever a decoder makes of bad bytes is raised as a FileFormatError that names the file."""
     try:
         yield
-    except (FileFormatError, MemoryError):
+    except FileFormatError:
         raise
+    except MemoryError as error:
+        raise FileFormatError(f"{path}: what it holds, unpacked, does not fit into memory") from error
     except UnicodeDecodeError as error:
         raise FileFormatError(
             f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"

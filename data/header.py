@@ -29,16 +29,24 @@ def column_names(cells: Sequence[str], path: Path) -> list[str]:
 
 
 def choose(
-    names: Sequence[str], target: str | None, features: Sequence[str] | None, labelled: bool, path: Path
+    names: Sequence[str],
+    target: str | None,
+    features: Sequence[str] | None,
+    labelled: bool,
+    path: Path,
+    weight: str | None = None,
 ) -> tuple[str | None, tuple[str, ...]]:
-    """The target column, None if not `labelled`, and the columns of the features.
+    """The target column, None if not `labelled`, and the columns of the features; `weight` is neither.
 
     Raises FileFormatError if a column that was asked for is absent or none is left.
     """
     there, wanted = set(names), set(features or ())
-    absent = [repr(name) for name in (target, *(features or ())) if name is not None and name not in there]
+    absent = [repr(name) for name in (target, weight, *(features or ())) if name is not None and name not in there]
     if absent:
         raise FileFormatError(f"{path}: no column {_some(absent)}; there are {_some(list(map(repr, names)))}")
+    if weight is not None and (weight == target or weight in wanted):
+        raise FileFormatError(f"{path}: column {weight!r} cannot be the weight and a feature or the target, too")
+    names = [name for name in names if name != weight]
     if target is None:
         rest = [name for name in names if name not in wanted]
         target = next((name for usual in _TARGETS for name in rest if name.casefold() == usual), None)

@@ -70,8 +70,15 @@ def is_missing(cell: str) -> bool:
     return cell.strip().lower() in ("", "?", "na", "n/a", "nan", "null")
 
 
+def is_plain(text: str) -> bool:
+    """Whether Python reads numbers in `text` as others do: it also takes 1_0 for ten, and digits of any script."""
+    return "_" not in text and text.isascii()
+
+
 def as_number(cell: str) -> int | float | None:
     """`cell` as an int if it is whole, as a float if not, None if it is no finite number."""
+    if not is_plain(cell.strip()):
+        return None
     try:
         return int(cell)
     except ValueError:

@@ -29,8 +29,9 @@ def load(path: str | PathLike[str]) -> Parts:
 
     A folder holds MNIST's four IDX files; or train.npz or train.csv, with or without test.npz or test.csv; or
     the binary files of CIFAR-10 or CIFAR-100; or a single .npz or .csv file. The first of these that is there
-    is read. An .npz file may hold the test part too, as x_test and y_test. The test part's labels and columns
-    follow those of the training part.
+    is read. An .npz file may hold the test part too, as x_test and y_test, and weights of the samples: `weight`,
+    and `weight_test` for a test part in the same file. The test part's labels and columns follow those of the
+    training part.
 
     uint8 values are taken for pixels: X becomes float32 from 0 to 1. Such images of shape (N, H, W) become
     (N, 1, H, W), as convolutions expect; a net of `Affine` layers begins with a `Flatten`. All else stays as
@@ -97,7 +98,7 @@ def _npz(path: Path, test_path: Path | None) -> Parts:
     if test_path:
         return train, pair(Npz(test_path), TRAIN + TEST, train.classes)
     if any(name in npz.members for names in TEST for name in names):
-        return train, pair(npz, TEST, train.classes)
+        return train, pair(npz, TEST, train.classes, "weight_test")
     return train, None
 
 

@@ -34,21 +34,30 @@ TRAIN: Names = (
 )
 TEST: Names = (("X_test", "y_test"), ("x_test", "y_test"))
 # The header is matched, not evaluated: there is no way to spell an array of Python objects or of records.
-_DESCR = re.compile(rb"""['"]descr['"]: *['"]([<>=|]?[biufU][0-9]+)['"]""")
-_ORDER = re.compile(rb"""['"]fortran_order['"]: *(True|False)""")
-_SHAPE = re.compile(rb"""['"]shape['"]: *\(([0-9, ]*)\)""")
+_HEADER = re.compile(
+    rb"\{ *(?:"
+    rb"(?:'descr' *: *'(?P<descr>[<>=|]?[biufU][0-9]+)'"
+    rb"|'fortran_order' *: *(?P<order>True|False)"
+    rb"|'shape' *: *\((?P<shape> *|(?:[0-9]+ *, *)+(?:[0-9]+ *)?)\))"
+    rb" *(?:, *|(?=\}))"
+    rb"){3}\}[ \n]*"
+)
 
 
-def read_npz(path: str | PathLike[str], X: str = "X", y: str = "y") -> Dataset:
+def read_npz(path: str | PathLike[str], X: str = "X", y: str = "y", weight: str = "weight") -> Dataset:
     """The arrays called `X` and `y` in an npz file, which `numpy.savez(path, X=..., y=...)` writes.
 
     If there are none by the default names: x and y, X_train and y_train, x_train and y_train, images and
     labels, data and target. Labels that are strings become integers, as in `read_csv`; an array `classes`
-    names integer ones. Other values stay as they are, other arrays are not looked at, nothing is unpickled.
+    names integer ones. An array called `weight`, if there is one, holds the samples' weights, shape (N,). Other
+    values stay as they are, other arrays are not looked at, nothing is unpickled.
 
     Raises FileFormatError if the file is damaged or does not hold such arrays.
     """
-    return pair(Npz(Path(path)), TRAIN if (X, y) == ("X", "y") else ((X, y),))
+    npz = Npz(Path(path))
+    if weight != "weight" and weight not in npz.members:
+        raise FileFormatError(f"{path}: expected an array {weight}, found {npz.found}")
+    return pair(npz, TRAIN if (X, y) == ("X", "y") else ((X, y),), weight=weight)
 
 
 class Npz:
@@ -61,20 +70,28 @@ class Npz:
             self.members = {info.filename.removesuffix(".npy"): info for info in infos}
             if len(self.members) < len(infos):
                 raise FileFormatError(f"{path}: two arrays have the same name")
+            if any(info.comment for info in infos):  # one flipped bit can make the next entry a comment of this one
+                raise FileFormatError(f"{path}: an array has a comment, and NumPy writes none: damaged")
+
+    @property
+    def found(self) -> str:
+        """The names of the first arrays, for an error."""
+        return ", ".join(list(self.members)[:10]) or "none"
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         with self.path.open("rb") as file, decoding(self.path), _zip(file) as archive:
             return _read(archive, self.members[name], f"{self.path}: {name}")
 
 
-def pair(npz: Npz, names: Names, classes: Classes = None) -> Dataset:
-    """The first pair of `names` that is there, as a data set; its labels follow `classes`, if given."""
+def pair(npz: Npz, names: Names, classes: Classes = None, weight: str = "weight") -> Dataset:
+    """The first pair of `names` that is there, as a data set, with the array `weight` if that is there too.
+
+    Its labels follow `classes`, if given.
+    """
     found = next(((X, y) for X, y in names if X in npz.members and y in npz.members), None)
     if not found:
         expected = " or ".join(f"{X} and {y}" for X, y in names)
-        raise FileFormatError(
-            f"{npz.path}: expected the arrays {expected}, found {', '.join(list(npz.members)[:10]) or 'none'}"
-        )
+        raise FileFormatError(f"{npz.path}: expected the arrays {expected}, found {npz.found}")
     X, y = npz[found[0]], npz[found[1]]
 
     def complain(item: int, what: str) -> None:
@@ -92,7 +109,8 @@ def pair(npz: Npz, names: Names, classes: Classes = None) -> Dataset:
             if classes not in (None, stored):
                 raise FileFormatError(f"{npz.path}: its classes differ from those of the training part")
             classes = stored
-        return Dataset(X, y, classes, npz.path.stem)
+        weights = npz[weight] if weight in npz.members else None
+        return Dataset(X, y, classes, npz.path.stem, weight=weights)
 
 
 def _zip(file: IO[bytes]) -> "ZipFile":
@@ -111,13 +129,13 @@ def _read(archive: "ZipFile", info: "ZipInfo", name: str) -> NDArray[Any]:
         )
     with archive.open(info) as stream:
         start, header = _header(stream)
-        descr, order, shape = _DESCR.search(header), _ORDER.search(header), _SHAPE.search(header)
-        if not (descr and order and shape):
+        said = _HEADER.fullmatch(header if b"'" in header else header.replace(b'"', b"'"))
+        if said is None or None in said.groups():
             raise FileFormatError(
                 f"{name} is no array of real numbers or strings, and other objects are never loaded; "
                 f"its header is {header[:100]!r}"
             )
-        dtype, lengths = np.dtype(descr[1].decode()), tuple(map(int, re.findall(rb"\d+", shape[1])))
+        dtype, lengths = np.dtype(said["descr"].decode()), tuple(map(int, re.findall(rb"\d+", said["shape"])))
         size = math.prod(lengths) * dtype.itemsize
         if start + size != info.file_size:
             raise FileFormatError(
@@ -125,14 +143,14 @@ def _read(archive: "ZipFile", info: "ZipInfo", name: str) -> NDArray[Any]:
                 f"but has {info.file_size - start}"
             )
         flat = np.frombuffer(read_exactly(stream, size, name), dtype)
-    array = flat.reshape(lengths, order="F" if order[1] == b"True" else "C")
+    array = flat.reshape(lengths, order="F" if said["order"] == b"True" else "C")
     return array.astype(dtype.newbyteorder("="), order="C", copy=False)
 
 
 def _header(stream: IO[bytes]) -> tuple[int, bytes]:
     """Where the data of an npy file begin, and its header."""
     start = stream.read(8)
-    if start[:6] != b"\x93NUMPY" or start[6] not in (1, 2, 3):
+    if start[:6] != b"\x93NUMPY" or start[6:] not in (b"\1\0", b"\2\0", b"\3\0"):
         raise ValueError(f"it starts with {start!r}, which no array does")
     width = 2 if start[6] == 1 else 4
     length = int.from_bytes(stream.read(width), "little")

@@ -75,20 +75,23 @@ def normalize(x: Array, layout: Layout, eps: float, gamma: Array | None, beta: A
         if beta is not None:
             out += beta[c].reshape(layout.shape)
 
-    _each(block, x, layout)
+    each(block, x, layout)
     return y, mean, var
 
 
-def rescale(x: Array, layout: Layout, factor: Array, shift: Array | None = None) -> Array:
-    """Return x factor + shift."""
+def rescale(x: Array, layout: Layout, factor: Array, shift: Array | None = None, mean: Array | None = None) -> Array:
+    """Return (x - mean) factor + shift."""
     y = np.empty_like(x)
 
     def block(at: tuple[slice, ...]) -> None:
-        out = np.multiply(x[at], factor[at[-1]].reshape(layout.shape), out=y[at])
+        part, out = x[at], y[at]
+        if mean is not None:
+            part = np.subtract(part, mean[at[-1]].reshape(layout.shape), out=out)
+        np.multiply(part, factor[at[-1]].reshape(layout.shape), out=out)
         if shift is not None:
             out += shift[at[-1]].reshape(layout.shape)
 
-    _each(block, x, layout)
+    each(block, x, layout)
     return y
 
 
@@ -101,7 +104,7 @@ def sums(dy: Array, x: Array, layout: Layout, mean: Array) -> tuple[Array, Array
         dots[c] = layout.dot(dy[at], x[at] - mean[c].reshape(layout.shape))
         totals[c] = layout.sum(dy[at])
 
-    _each(block, x, layout)
+    each(block, x, layout)
     return dots, totals
 
 
@@ -126,11 +129,12 @@ def backward(
         out -= total.reshape(layout.shape)
         out *= factor[c].reshape(layout.shape)
 
-    _each(block, x, layout)
+    each(block, x, layout)
     return dx, dots, totals
 
 
-def _each(block: Callable[[tuple[slice, ...]], None], x: Array, layout: Layout) -> None:
+def each(block: Callable[[tuple[slice, ...]], None], x: Array, layout: Layout) -> None:
+    """Call ``block`` with the index of every stretch of channels, if there are any numbers."""
     if not len(x) or not x.shape[1]:
         return
     if x.size <= PIECE:

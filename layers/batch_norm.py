@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from . import _batch_norm as batch
+from . import _batch_norm_across as shared
 from ._axes import refuse_vectors
 from .errors import ShapeError
 from .initializers import Constant, Zeros
@@ -44,6 +46,13 @@ class BatchNorm(Layer):
         batches or few data  [Caffe: use_global_stats]. The attribute may be set at any time. Gamma and beta go
         on learning; their ``trainable`` stops that.
 
+    Attributes
+    ----------
+    across : callable or None
+        Set where several processes share out each batch (``sync_batch_norm=True``, see the solvers): given an array,
+        it returns those of all processes, stacked. Then m, v and the sums in dx are over the samples of all of them.
+        Copies and files leave it out.
+
     Raises
     ------
     ShapeError
@@ -52,6 +61,7 @@ class BatchNorm(Layer):
     """
 
     backward_uses = ("input",)
+    across: Callable[[Array], Array] | None = None
 
     def __init__(
         self, momentum: float = 0.9, eps: float = 1e-5, affine: bool = True, frozen_statistics: bool = False
@@ -90,10 +100,15 @@ class BatchNorm(Layer):
             factor = c.rate if gamma is None else c.rate * gamma
             shift = -c.mean * factor
             y = batch.rescale(c.x, layout, factor, shift if beta is None else shift + beta)
-        else:
+        elif self.across is None:
             y, c.mean, var = batch.normalize(c.x, layout, self.eps, gamma, beta)
             c.rate = 1 / np.sqrt(var + self.eps)
-            self._follow(x, c.mean, var)
+            self._follow(x.size // len(c.mean), c.mean, var, x.shape)
+        else:
+            c.count, c.mean, var = shared.statistics(c.x, layout, self.across)
+            c.rate = 1 / np.sqrt(var + self.eps)
+            self._follow(c.count, c.mean, var, x.shape)
+            y = batch.rescale(c.x, layout, c.rate if gamma is None else c.rate * gamma, beta, c.mean)
         return layout.back(y, x.shape)
 
     def backward(self, dy: Array) -> Array | None:
@@ -101,7 +116,11 @@ class BatchNorm(Layer):
         grad, learned = c.layout.view(self.cast(dy)), self.affine and (self.gamma.trainable or self.beta.trainable)
         dx = dots = totals = None
         if self.input_grad and not c.fixed:
-            dx, dots, totals = batch.backward(grad, c.x, c.layout, c.mean, c.rate, gamma)
+            statistics = c.x, c.layout, c.mean, c.rate, gamma
+            if self.across is None:
+                dx, dots, totals = batch.backward(grad, *statistics)
+            else:
+                dx, dots, totals = shared.backward(grad, *statistics, c.count, self.across)
         elif learned:
             dots, totals = batch.sums(grad, c.x, c.layout, c.mean)
         if self.input_grad and c.fixed:
@@ -116,12 +135,11 @@ class BatchNorm(Layer):
     def flops(self) -> int:
         return 2 * super().flops()
 
-    def _follow(self, x: Array, mean: Array, var: Array) -> None:
+    def _follow(self, count: int, mean: Array, var: Array, shape: tuple[int, ...]) -> None:
         """Move the running statistics towards those of a batch; an empty one has none."""
-        count = x.size // len(mean)
         if count == 1:
             raise ShapeError(
-                f"{self.where}: expected several numbers in each channel, got input of shape {x.shape}: a single one "
+                f"{self.where}: expected several numbers in each channel, got input of shape {shape}: a single one "
                 f"has no variance to train with; drop_last=True leaves out a last batch that is too small, and "
                 f"frozen_statistics=True trains without batch statistics"
             )
@@ -129,3 +147,7 @@ class BatchNorm(Layer):
             if count:
                 running.data *= self.momentum
                 running.data += (1 - self.momentum) * factor * now
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy (to profile, say) runs on one process alone, where to wait for the others would be for ever.
+        return {name: value for name, value in super().__getstate__().items() if name != "across"}

@@ -20,8 +20,9 @@ class Loss(Layer):
     """A layer whose output is one number: the mean, or the sum, of the losses of all positions.
 
     ``forward(scores, target, weight=None) -> float``; ``backward(dloss=1.0)`` returns one gradient per
-    floating input: an array, or a tuple if there are several. ``weight``, one number per position, is a
-    constant. A position is whatever the subclass computes one loss for: a sample, a pixel, an element::
+    floating input: an array, or a tuple if there are several. ``weight``, one number per position or per
+    sample, is a constant. A position is whatever the subclass computes one loss for: a sample, a pixel, an
+    element::
 
         class SquaredError(Loss):
             def forward(self, scores, target, weight=None):
@@ -94,21 +95,20 @@ class Loss(Layer):
         return float(getattr(self.cache, "divisor", samples))
 
     def check_weight(self, weight: Any, shape: tuple[int, ...]) -> Array:
-        """Return the weights as an array, one number per position.
+        """Return the weights as an array, one number per position; one per sample, (N,), holds for all of its own.
 
         Raises
         ------
         ShapeError
-            If there are more or fewer.
+            If they are of another shape.
         """
         weight = np.asarray(weight)
-        if weight.shape != shape:
-            fix = ""
-            if weight.shape == shape[:1]:
-                column = f"weight.reshape(-1{', 1' * (len(shape) - 1)})"
-                fix = f"; for one weight per sample pass np.broadcast_to({column}, {shape})"
-            raise ShapeError(f"{self.where}: expected weights of shape {shape}, got {weight.shape}{fix}")
-        return weight
+        if weight.shape == shape:
+            return weight
+        if weight.shape == shape[:1]:
+            return np.broadcast_to(weight.reshape(-1, *[1] * (len(shape) - 1)), shape)
+        per_sample = f"; one per sample are {shape[:1]}" if len(shape) > 1 else ""
+        raise ShapeError(f"{self.where}: expected weights of shape {shape}, got {weight.shape}{per_sample}")
 
     def check_pair(self, scores: Array, target: Any) -> Array:
         """Return a target of the scores' shape, in the scores' dtype.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
 
 from .configurable import Configurable
-from .errors import LayerReuseError
+from .errors import LayerReuseError, StateError
 
 INITIAL_VALUES, FORWARD_PASSES = 0, 1  # streams of random numbers
 
@@ -117,6 +117,42 @@ class Node(Configurable):
         if "_rng" not in self.__dict__:
             self.__dict__["_rng"] = self.generator(FORWARD_PASSES)
         return self.__dict__["_rng"]
+
+    def generator_states(self) -> dict[str, dict[str, Any]]:
+        """Where the random numbers for ``forward`` stand: NumPy's ``bit_generator.state``, by path.
+
+        Layers that have drawn none yet are left out.
+        """
+        return {
+            path: node.__dict__["_rng"].bit_generator.state for path, node in self.walk() if "_rng" in node.__dict__
+        }
+
+    def load_generator_states(self, states: Mapping[str, Any]) -> None:
+        """Go on drawing from where ``generator_states`` was asked; layers that it left out start afresh.
+
+        Raises
+        ------
+        StateError
+            If a path is no layer's, or a state none of NumPy's; it lists them all, and nothing has been changed.
+        """
+        self.place_as_top()
+        nodes = dict(self.walk())
+        wrong = [f"unknown: {path}" for path in states if path not in nodes]
+        generators = {path: nodes[path].generator(FORWARD_PASSES) for path in states if path in nodes}
+        for path, generator in generators.items():
+            try:
+                generator.bit_generator.state = states[path]
+                fits = generator.bit_generator.state == states[path]  # NumPy takes a few things that it cannot hold
+            except (ArithmeticError, LookupError, TypeError, ValueError):
+                fits = False
+            if not fits:
+                wrong.append(f"{path}: expected a state of {type(generator.bit_generator).__name__}")
+        if wrong:
+            raise StateError(f"{self.where}: these are the generators of another net\n  " + "\n  ".join(wrong))
+        for path, node in nodes.items():
+            vars(node).pop("_rng", None)
+            if path in generators:
+                vars(node)["_rng"] = generators[path]
 
 
 def refuse_reuse(top: Node) -> None:

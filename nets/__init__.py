@@ -5,9 +5,11 @@ if __name__ == "nets":
 
 import typing as _typing
 
+from .confusion import Confusion
 from .errors import EmptyNetError
 from .evaluation import Evaluation, RunningLoss
 from .files import write_atomically
+from .metrics import Accuracy, Metric, TopK
 from .net import Net
 from .profile import Profile, ProfileRow
 from .saving import load_net, read_weights
@@ -36,8 +38,11 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "Accuracy",
+    "Confusion",
     "EmptyNetError",
     "Evaluation",
+    "Metric",
     "Net",
     "Profile",
     "ProfileRow",
@@ -45,6 +50,7 @@ __all__ = [
     "Sequential",
     "Summary",
     "SummaryRow",
+    "TopK",
     "cifar10_full",
     "cifar10_quick",
     "lenet",

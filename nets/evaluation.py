@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from handbrew.layers import Loss, inference
+
+from .metrics import Metric
 
 if TYPE_CHECKING:
     from .net import Net
@@ -15,7 +18,10 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Evaluation(NamedTuple):
-    """What a net achieves on a data set; ``accuracy`` is ``None`` where nothing can be right or wrong."""
+    """What a net achieves on a data set; ``accuracy`` is ``None`` where nothing can be right or wrong.
+
+    It unpacks: ``loss, accuracy = net.evaluate(X, y)``.
+    """
 
     loss: float
     accuracy: float | None
@@ -38,21 +44,30 @@ class RunningLoss:
         return self.total / self.shares if self.shares and self.loss.reduction == "mean" else self.total
 
 
-def evaluate(net: Net, X: Array, y: Array, batch_size: int) -> Evaluation:
+def evaluate(
+    net: Net, X: Array, y: Array, batch_size: int, weight: Array | None, metrics: Sequence[Metric]
+) -> Evaluation:
     """Evaluate batch by batch; the mean is over all samples, as if they had been one batch."""
     loss = net.loss
     if loss is None:
         raise TypeError(f"{net.where}: evaluate needs a net that ends in a loss")
     if len(X) != len(y):
         raise ValueError(f"{net.where}: {len(X)} samples, but {len(y)} targets")
+    if weight is not None and weight.shape[:1] != X.shape[:1]:
+        raise ValueError(f"{net.where}: {len(X)} samples, but weights of shape {weight.shape}")
+    for metric in metrics:
+        metric.reset()
     running, right, counted = RunningLoss(loss), 0, 0
     with inference(net):
         for piece in pieces(len(X), batch_size):
             target = y[piece]
             scores = net.forward(X[piece])
-            running.add(loss.forward(scores, target), len(target))
+            value = loss.forward(scores, target) if weight is None else loss.forward(scores, target, weight[piece])
+            running.add(value, len(target))
             hits, positions = loss.correct(scores, target) or (0, 0)
             right, counted = right + hits, counted + positions
+            for metric in metrics:
+                metric.add(scores, target)
     return Evaluation(running.value, right / counted if counted else None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import Any
 
@@ -11,6 +12,7 @@ from handbrew.data import Dataset
 from handbrew.layers import Layer, Loss, ShapeError, inference
 
 from .evaluation import Evaluation, evaluate, pieces
+from .metrics import Metric
 from .profile import Profile, profile
 from .saving import load_into, save
 from .summary import Summary, summary
@@ -75,16 +77,37 @@ class Net(Layer):
         scores = self.forward(x)
         return scores if self.loss is None else self.loss.predict(scores)
 
-    def evaluate(self, X: Any, y: Any = None, batch_size: int = 256) -> Evaluation:
+    def evaluate(
+        self,
+        X: Any,
+        y: Any = None,
+        batch_size: int = 256,
+        *,
+        weight: Any = None,
+        metrics: Iterable[Metric] | Mapping[str, Metric] = (),
+    ) -> Evaluation:
         """Return loss and accuracy over all samples, in evaluation mode on a scratch cache.
 
-        ``net.evaluate(dataset)`` takes a ``Dataset``'s own targets.
+        ``net.evaluate(dataset)`` takes a ``Dataset``'s own targets and weights.
+
+        Parameters
+        ----------
+        weight : array (N,), or one number per position of the loss
+            What each counts for in the loss; in nothing else.
+        metrics : objects with ``reset``, ``add`` and ``value``, or a dict of them
+            Each is reset, then fed all samples; read its ``value`` afterwards.
         """
-        if y is None:
-            if not isinstance(X, Dataset):
-                raise TypeError(f"{self.where}: evaluate needs targets: evaluate(X, y), or evaluate(dataset)")
-            X, y = X.X, X.y
-        return evaluate(self, np.asarray(X), np.asarray(y), batch_size)
+        if isinstance(X, Dataset):
+            if y is not None or weight is not None:
+                raise TypeError(f"{self.where}: a Dataset brings its own y and weight; expected evaluate(dataset)")
+            X, y, weight = X.X, X.y, X.weight
+        elif y is None:
+            raise TypeError(f"{self.where}: evaluate needs targets: evaluate(X, y), or evaluate(dataset)")
+        weight = None if weight is None else np.asarray(weight)
+        if not isinstance(metrics, Iterable):
+            raise TypeError(f"{self.where}: expected metrics=[…] or a dict, got {metrics!r}")
+        measures = tuple(metrics.values() if isinstance(metrics, Mapping) else metrics)
+        return evaluate(self, np.asarray(X), np.asarray(y), batch_size, weight, measures)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write parameters, buffers and architecture to a ``.safetensors`` or ``.npz`` file, atomically.

@@ -14,18 +14,18 @@ from zipfile import ZipFile
 import numpy as np
 
 from handbrew.data import FileFormatError, Npz, decoding
-from handbrew.layers import Configurable, Loss, ShapeError, StateError, build_from
+from handbrew.layers import Configurable, Layer, Loss, ShapeError, StateError, build_from
 
 from .architecture import Decoder, Encoder
 from .files import write_atomically
-from .safetensors import read_safetensors, write_safetensors
+from .safetensors import OWN, SNAPSHOT, read_safetensors, write_safetensors
 
 if TYPE_CHECKING:
     from .net import Net
     from .sequential import Sequential
 
 Array = np.ndarray[Any, np.dtype[Any]]
-KEY = "handbrew"  # where the architecture lies among the file's texts or arrays
+KEY = OWN  # where the architecture lies among the file's texts or arrays
 FORMAT = 1
 MULTIPLIERS = {"lr_mult": 1.0, "decay_mult": 1.0, "trainable": True}
 
@@ -34,7 +34,7 @@ def save(net: Net, path: str | PathLike[str]) -> None:
     """See ``Net.save``."""
     path = Path(path)
     arrays = net.state()
-    text = json.dumps(_describe(net))
+    text = describe(net)
     if path.suffix not in (".safetensors", ".npz"):
         raise ValueError(
             f"{path}: a net is saved as .safetensors or .npz, not as {path.suffix or 'a name without ending'}"
@@ -52,7 +52,8 @@ def read_weights(path: str | PathLike[str]) -> tuple[dict[str, Array], str | Non
     Raises
     ------
     FileFormatError
-        If the file is damaged, cut short, or neither safetensors nor npz, whatever its name says.
+        If the file is damaged, cut short, a snapshot of a training, or neither safetensors nor npz, whatever its
+        name says.
     """
     path = Path(path)
     with path.open("rb") as file:
@@ -62,6 +63,12 @@ def read_weights(path: str | PathLike[str]) -> tuple[dict[str, Array], str | Non
     if start[8:] != b"{":
         raise FileFormatError(f"{path}: expected a safetensors or npz file, got one that starts with {start[:8]!r}")
     arrays, metadata = read_safetensors(path)
+    if SNAPSHOT in metadata:
+        raise FileFormatError(
+            f"{path}: expected a net's weights, got a snapshot of a training. To go on training: solver.fit(…, "
+            f"snapshots=Snapshots({str(path.parent)!r}), resume=True). To take the weights out of it: "
+            f"net.load_state(read_snapshot({str(path)!r})['net']), with read_snapshot of handbrew.solvers"
+        )
     return arrays, metadata.get(KEY)
 
 
@@ -81,25 +88,30 @@ def load_net(
     StateError
         If its arrays do not fit its architecture.
     """
-    from .sequential import Sequential
-
     path, decoder = Path(path), Decoder(custom.values() if isinstance(custom, Mapping) else custom)
     arrays, text = read_weights(path)
     if text is None:
         raise FileFormatError(f"{path}: holds arrays but no architecture; make the net and call net.load(path)")
-    with _fitting(path):
-        described = _parse(text)
-        net = decoder.decode(described["net"])
-        if not isinstance(net, Sequential):
-            raise FileFormatError(f"describes a {type(net).__name__}, expected a Sequential")
-        parts = dict(net.walk())
-        for where, dtype in described["dtype"].items():
-            parts[where].astype(dtype)
-        _build(net, described, arrays)
-        params = net.params
-        for name, multipliers in described["params"].items():
-            for key in MULTIPLIERS.keys() & multipliers.keys():
-                setattr(params[name], key, multipliers[key])
+    with fitting(path):
+        return make_net(text, arrays, decoder)
+
+
+def make_net(text: str, arrays: dict[str, Array], decoder: Decoder) -> Sequential:
+    """Make a net from what ``describe`` said of it, and its arrays; inside ``fitting``."""
+    from .sequential import Sequential
+
+    described = _parse(text)
+    net = decoder.decode(described["net"])
+    if not isinstance(net, Sequential):
+        raise FileFormatError(f"describes a {type(net).__name__}, expected a Sequential")
+    parts = dict(net.walk())
+    for where, dtype in described["dtype"].items():
+        parts[where].astype(dtype)
+    _build(net, described, arrays)
+    params = net.params
+    for name, multipliers in described["params"].items():
+        for key in MULTIPLIERS.keys() & multipliers.keys():
+            setattr(params[name], key, multipliers[key])
     return net
 
 
@@ -108,13 +120,13 @@ def load_into(net: Net, path: str | PathLike[str]) -> None:
     path = Path(path)
     arrays, text = read_weights(path)
     if net.in_shape is None and text is not None:
-        with _fitting(path):
+        with fitting(path):
             described = _parse(text)
             _build(copy.deepcopy(net), described, arrays)  # so that one that does not fit leaves no trace
             _build(net, described, arrays)
     else:
         net.params  # noqa: B018  raises NotBuiltError, which says what to do
-        with _fitting(path):
+        with fitting(path):
             net.load_state(arrays)
 
 
@@ -124,7 +136,7 @@ def _build(net: Net, described: dict[str, Any], arrays: dict[str, Array]) -> Non
 
 
 @contextmanager
-def _fitting(path: Path) -> Iterator[None]:
+def fitting(path: Path) -> Iterator[None]:
     """Inside, arrays that do not fit are a StateError, and all else that goes wrong is the file's fault."""
     misfit = None
     with decoding(path):
@@ -145,26 +157,27 @@ def _parse(text: str) -> dict[str, Any]:
     return described
 
 
-def _describe(net: Net) -> dict[str, Any]:
+def describe(net: Layer) -> str:
+    """Return the architecture, dtypes and multipliers as JSON."""
     changed = {
         name: {key: getattr(p, key) for key, default in MULTIPLIERS.items() if getattr(p, key) != default}
         for name, p in net.params.items()
     }
     dtypes = {where: part.dtype.name for where, part in net.walk()}
-    return {
+    described = {
         "format": FORMAT,
         "net": Encoder().encode(net),
-        "in_shape": net.in_shape,
-        "shapes": _shapes(net),
+        **shapes_of(net),
         "dtype": dtypes if len(set(dtypes.values())) > 1 else {"": net.dtype.name},
         "params": {name: entry for name, entry in changed.items() if entry},
     }
+    return json.dumps(described)
 
 
-def _shapes(net: Net) -> dict[str, Any]:
-    """Shapes that ``net.build(in_shape)`` would not find out, by path.
+def shapes_of(net: Layer) -> dict[str, Any]:
+    """Return what ``build_from`` needs: the input's shape, and the shapes that ``net.build`` would not find out, by path.
 
-    They are those of layers that leave ``build`` as it is but change the shape or hold layers, of all that is
+    These are those of layers that leave ``build`` as it is but change the shape or hold layers, of all that is
     below such a one, and of losses.
     """
     found: dict[str, Any] = {}
@@ -173,7 +186,7 @@ def _shapes(net: Net) -> dict[str, Any]:
         below = any(where.startswith(f"{other}.") for other in found)
         if part.in_shape is not None and (silent or below or (isinstance(part, Loss) and part.params)):
             found[where] = (part.in_shape, part.out_shape)
-    return found
+    return {"in_shape": net.in_shape, "shapes": found}
 
 
 def _write_npz(file: IO[bytes], arrays: Mapping[str, Array]) -> None:

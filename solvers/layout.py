@@ -44,6 +44,7 @@ class Layout:
     """The parameters of a net as a solver sees them, until one comes, goes, moves or is frozen.
 
     ``names`` are the arrays that the rule keeps; they start as zeros, in the layout of the flat buffers.
+    ``grads`` are the gradients of all trainable parameters, one array for each run of them in memory.
     """
 
     def __init__(self, net: Layer, names: tuple[str, ...]) -> None:
@@ -56,7 +57,9 @@ class Layout:
         self._arrays = {flat: {name: aligned_zeros(flat.size, flat.dtype) for name in names} for flat in flats}
         self._stamps = [(flat, flat.stamp) for flat in flats]
         self._tree, self._tree_stamp = net.tree, net.tree.stamp if net.tree else 0
-        self.stretches = [stretch for run in self._runs() for stretch in self._cut(run)]
+        runs = self._runs()
+        self.grads = [self._slots[run[0]].flat.grad[self._span(run)] for run in runs]
+        self.stretches = [stretch for run in runs for stretch in self._cut(run)]
 
     def holds(self, net: Layer) -> bool:
         """Whether all is as it was; asked at every step, so it must be quick."""
@@ -97,10 +100,13 @@ class Layout:
         alike = (last.lr_mult, last.decay_mult) == (p.lr_mult, p.decay_mult)
         return alike and before.flat is here.flat and before.stop == here.start
 
+    def _span(self, run: list[Param]) -> slice:
+        return slice(self._slots[run[0]].start, self._slots[run[-1]].stop)
+
     def _cut(self, run: list[Param]) -> list[Stretch]:
         """Cut a run into stretches that fit in the cache."""
-        first, (flat, start, _), stop = run[0], self._slots[run[0]], self._slots[run[-1]].stop
-        pieces = [slice(a, min(a + STRETCH, stop)) for a in range(start, stop, STRETCH)]
+        first, flat, span = run[0], self._slots[run[0]].flat, self._span(run)
+        pieces = [slice(a, min(a + STRETCH, span.stop)) for a in range(span.start, span.stop, STRETCH)]
         return [
             Stretch(
                 flat.data[piece],

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import sys
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .history import Epoch
 
+if TYPE_CHECKING:
+    from .training import Training
+
 REFRESH = 0.1  # seconds between two updates of the bar
+PATIENCE = 30.0  # seconds that a plain line may keep one waiting
 
 
 class Progress:
-    """Prints one line an epoch; ``advance`` does nothing."""
+    """Prints one line an epoch, and within a long one a line every half a minute."""
 
-    def __init__(self, epochs: int, batches: int) -> None:
-        self.epochs, self.batches = epochs, batches
+    def __init__(self, run: Training) -> None:
+        self.run, self.interval = run, PATIENCE
+        self._start, self._first = perf_counter(), self._batches
+        self._next = self._start + self.interval
 
     def __enter__(self) -> Progress:
         return self
@@ -23,43 +29,80 @@ class Progress:
     def __exit__(self, *error: object) -> None:
         pass
 
-    def advance(self, epoch: int, batch: int, loss: float) -> None:
-        """One batch is done; called at every step, so it must be quick."""
+    def advance(self) -> None:
+        """One step is done; called at every one, so it must be quick."""
+        now = perf_counter()
+        if now >= self._next:
+            self._next = now + self.interval
+            self.show()
+
+    def show(self) -> None:
+        """Show where training is."""
+        run = self.run
+        self.print(
+            f"epoch {run.epoch + 1}/{run.epochs}, batch {run.batches.batch}/{len(run.batches)}  loss {self.loss:.4f}  "
+            f"{self.pace()}"
+        )
 
     def close_epoch(self, row: Epoch) -> None:
         """One epoch is done."""
-        self.print(describe(row, self.epochs))
+        self._next = perf_counter() + self.interval
+        self.print(f"{describe(row, self.run.epochs)}  {self.pace()}")
 
     def print(self, line: str) -> None:
         """Print a line."""
         print(line, file=sys.stderr, flush=True)  # noqa: T201
 
+    @property
+    def loss(self) -> float:
+        """The loss of the last steps, as many as ``average_loss`` says."""
+        losses = self.run.history.losses
+        count = min(self.run.average_loss, len(losses))
+        return sum(losses[-i - 1] for i in range(count)) / max(count, 1)
+
+    @property
+    def _batches(self) -> int:
+        within = self.run.batches.batch if self.run.batches.batch < len(self.run.batches) else 0
+        return self.run.epoch * len(self.run.batches) + within
+
+    def pace(self) -> str:
+        """How fast it is, looks at the validation set included, and how long the rest will take."""
+        done, seconds = self._batches - self._first, perf_counter() - self._start
+        if not done or not seconds:
+            return ""
+        left = (self.run.epochs * len(self.run.batches) - self._batches) * seconds / done
+        rate = f"{done * self.run.batches.batch_size / seconds:,.0f} samples/s"
+        return f"{rate}, {duration(left)} left" if left else rate
+
 
 class Silence(Progress):
     """Prints nothing."""
 
-    def close_epoch(self, row: Epoch) -> None:
+    def advance(self) -> None:
+        pass
+
+    def print(self, line: str) -> None:
         pass
 
 
 class Bar(Progress):
     """A bar of rich's over all batches, with the lines above it."""
 
-    def __init__(self, epochs: int, batches: int) -> None:
-        super().__init__(epochs, batches)
+    def __init__(self, run: Training) -> None:
+        super().__init__(run)
         from rich import progress
 
+        self.interval, self._next = REFRESH, 0.0
         self._bar = progress.Progress(
             progress.TextColumn("epoch {task.fields[epoch]}"),
             progress.BarColumn(),
             progress.TaskProgressColumn(),
-            progress.TextColumn("loss {task.fields[loss]:.4f}"),
-            progress.TimeRemainingColumn(),
+            progress.TextColumn("loss {task.fields[loss]:.4f}  {task.fields[pace]}"),
             console=_console(),
             transient=True,
         )
-        self._task = self._bar.add_task("", total=epochs * batches, epoch=f"1/{epochs}", loss=0.0)
-        self._next = 0.0
+        total = run.epochs * len(run.batches)
+        self._task = self._bar.add_task("", total=total, epoch=f"{run.epoch + 1}/{run.epochs}", loss=0.0, pace="")
 
     def __enter__(self) -> Bar:
         self._bar.__enter__()
@@ -68,32 +111,29 @@ class Bar(Progress):
     def __exit__(self, *error: Any) -> None:
         self._bar.__exit__(*error)
 
-    def close_epoch(self, row: Epoch) -> None:
-        self._next = 0.0
-        self.advance(row.epoch, self.batches, row.loss)
-        super().close_epoch(row)
+    def show(self) -> None:
+        run = self.run
+        epoch = f"{min(run.epoch + 1, run.epochs)}/{run.epochs}"
+        self._bar.update(self._task, completed=self._batches, epoch=epoch, loss=self.loss, pace=self.pace())
 
-    def advance(self, epoch: int, batch: int, loss: float) -> None:
-        now = perf_counter()
-        if now >= self._next:
-            self._next = now + REFRESH
-            done = (epoch - 1) * self.batches + batch
-            self._bar.update(self._task, completed=done, epoch=f"{epoch}/{self.epochs}", loss=loss)
+    def close_epoch(self, row: Epoch) -> None:
+        super().close_epoch(row)
+        self.show()
 
     def print(self, line: str) -> None:
         self._bar.console.print(line, highlight=False)
 
 
-def progress_for(wanted: bool, epochs: int, batches: int) -> Progress:
+def progress_for(wanted: bool, run: Training) -> Progress:
     """Return the kind of progress that fits the place training runs in."""
     if not wanted:
-        return Silence(epochs, batches)
+        return Silence(run)
     if sys.stderr.isatty():
         try:
-            return Bar(epochs, batches)
+            return Bar(run)
         except ImportError:
             pass  # rich is an extra; lines do as well
-    return Progress(epochs, batches)
+    return Progress(run)
 
 
 def describe(row: Epoch, epochs: int) -> str:
@@ -107,8 +147,13 @@ def describe(row: Epoch, epochs: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time as text: milliseconds below a second."""
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"
+    """Return a time as text: milliseconds below a second, hours and minutes above a minute or two."""
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _console() -> Any:

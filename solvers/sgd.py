@@ -9,6 +9,7 @@ import numpy as np
 from handbrew.layers import Layer
 
 from .layout import RuleState
+from .policies import Policy
 from .solver import Solver
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -24,17 +25,19 @@ class SGD(Solver):
     """
 
     state_arrays = ("velocity",)
+    thread_safe = True
 
     def __init__(
         self,
         net: Layer,
-        lr: float = 0.01,
+        lr: float | Policy = 0.01,
         momentum: float = 0.0,
         nesterov: bool = False,
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(net, lr, weight_decay=weight_decay, clip_norm=clip_norm)
+        super().__init__(net, lr, weight_decay=weight_decay, clip_norm=clip_norm, **options)
         if not 0 <= momentum < 1:
             raise ValueError(f"SGD: momentum must be in [0, 1), got {momentum}")
         if nesterov and not momentum:

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from handbrew.layers import Layer, Param
+from handbrew.nets import Metric
 
-from .errors import NoGradientError, NonFiniteError
+from .callbacks import Callback
+from .errors import NoGradientError
+from .finite import global_norm, refuse_bad_gradients, refuse_bad_results
 from .history import History
-from .layout import Layout, RuleState
-from .training import fit
+from .layout import Layout, RuleState, Stretch
+from .policies import Policy
+from .snapshots import Snapshots
+from .solver_state import restore_solver, solver_state
+from .training import Training
+from .verify import Verdict, verify
+
+if TYPE_CHECKING:
+    from .parallel import Ranks
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -24,48 +36,107 @@ class Solver:
     ``grad`` as scratch. ``state`` has the arrays that the class names in ``state_arrays``, zeros at
     first, and ``self.steps`` counts the steps, this one included.
 
-    ``step`` clips, adds weight decay, calls the rule and clears the gradients. It runs on the net's flat
-    buffer, so its cost hardly depends on the number of layers. State follows each parameter through
-    freezing, ``astype``, ``replace``, copies and pickles.
+    ``step`` averages, looks whether the gradients are finite, clips, adds weight decay, calls the rule and
+    clears the gradients. It runs on the net's flat buffer, so its cost hardly depends on the number of
+    layers. State follows each parameter through freezing, ``astype``, ``replace``, copies and pickles.
 
     Parameters
     ----------
     net : Layer
         May be unbuilt; the solver looks at its parameters at the first step.
-    lr : float
-        Learning rate; may be read and set at any time.
+    lr : float or Policy
+        Learning rate. The attribute may be read and set at any time; a number ends a policy.
     weight_decay : float
         Adds ``weight_decay * decay_mult * data`` to each gradient (L2).
+    l1 : float
+        Adds ``l1 * decay_mult * sign(data)`` to each gradient (L1).
     clip_norm : float, optional
         Scales all gradients down together so that their global L2 norm is at most this.
+    decoupled : bool
+        Let weight decay shrink the parameters themselves, ``data -= lr * weight_decay * decay_mult * data``, past
+        the rule: Loshchilov and Hutter, "Decoupled weight decay regularization", 2019.
+    comm : mpi4py communicator, optional
+        Of several processes that run this same program: together they act as one, on a batch that is all their
+        batches. Each step sums the gradients over them.
+    sync_batch_norm : bool
+        With ``comm``: let ``BatchNorm`` take its statistics over the batches of all processes, as one process
+        would. Without, each takes its own, and the running statistics are averaged.
+
+    Attributes
+    ----------
+    thread_safe : bool
+        Whether several threads may call ``update`` on different stretches at once: true of a rule that writes
+        into its arguments only.
     """
 
     state_arrays: tuple[str, ...] = ()
+    thread_safe: bool = False
 
-    def __init__(self, net: Layer, lr: float, *, weight_decay: float = 0.0, clip_norm: float | None = None) -> None:
+    def __init__(
+        self,
+        net: Layer,
+        lr: float | Policy,
+        *,
+        weight_decay: float = 0.0,
+        l1: float = 0.0,
+        clip_norm: float | None = None,
+        decoupled: bool = False,
+        comm: Any = None,
+        sync_batch_norm: bool = False,
+    ) -> None:
         if not isinstance(net, Layer):
             raise TypeError(f"{type(self).__name__}: expected a net, got {net!r}")
-        for name, value in (("lr", lr), ("weight_decay", weight_decay), ("clip_norm", clip_norm)):
-            if value is not None and not (value >= 0 and math.isfinite(value)):
-                raise ValueError(f"{type(self).__name__}: {name} must be a finite number of at least 0, got {value}")
-        self.net, self.lr, self.weight_decay, self.clip_norm = net, lr, weight_decay, clip_norm
+        for name, value in (("weight_decay", weight_decay), ("l1", l1), ("clip_norm", clip_norm)):
+            if value is not None:
+                self._check_rate(name, value)
+        self.net, self.weight_decay, self.l1, self.clip_norm = net, weight_decay, l1, clip_norm
+        self.decoupled, self.sync_batch_norm = decoupled, sync_batch_norm
+        self.lr = lr
+        self.given_lr = self.lr_text
         self.steps = 0
         self._layout: Layout | None = None
         self._carried: dict[Param, dict[str, Array]] = {}
+        self.ranks = None if comm is None or comm.Get_size() == 1 else self._join(comm)
 
     def update(self, data: Array, grad: Array, state: RuleState, lr: float) -> Any:
         """Move ``data``, in place, by one step of the rule."""
         raise NotImplementedError(f"{type(self).__name__} defines no update(self, data, grad, state, lr)")
 
-    def step(self) -> None:
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next step; set it to a number or to a ``Policy``."""
+        return self._lr(self.steps) if isinstance(self._lr, Policy) else self._lr
+
+    @lr.setter
+    def lr(self, value: float | Policy) -> None:
+        self._lr = value if isinstance(value, Policy) else self._check_rate("lr", value)
+
+    @property
+    def policy(self) -> Policy | None:
+        """What the learning rate follows, if it is no fixed number."""
+        return self._lr if isinstance(self._lr, Policy) else None
+
+    @property
+    def lr_text(self) -> str:
+        """The learning rate, or its policy, as text."""
+        return repr(self._lr)
+
+    def step(self, total: float | None = None) -> None:
         """Apply the accumulated gradients, then clear them.
+
+        Parameters
+        ----------
+        total : float, optional
+            What the gradients are divided by: the number of backward passes that they were accumulated in, or
+            with ``comm`` the sum over all processes. By default 1, or the number of processes.
 
         Raises
         ------
         NoGradientError
             If no ``backward`` has run since the last step.
         NonFiniteError
-            If clipping meets a gradient that is not finite; nothing has been changed.
+            If a gradient is not finite: nothing has been changed. Or if the rule has made a parameter or its state
+            so, out of finite gradients.
         """
         layout = self._layout
         if layout is None or not layout.holds(self.net):
@@ -77,17 +148,54 @@ class Solver:
             raise NoGradientError(
                 f"{type(self).__name__}.step: no gradient since the last step; call net.backward() first"
             )
-        if self.clip_norm is not None:
-            self._clip(layout.trainable, self.clip_norm)
-        self.steps += 1
-        lr, weight_decay = self.lr, self.weight_decay
-        for data, grad, state, lr_mult, decay_mult in layout.stretches:
-            if weight_decay and decay_mult:
-                grad += weight_decay * decay_mult * data
-            if self.update(data, grad, state, lr * lr_mult) is not None:
-                raise TypeError(f"{type(self).__name__}.update returned something; it has to change data in place")
+        if self.ranks is not None:
+            total = float(self.ranks.size) if total is None else total
+            for grad in layout.grads:
+                self.ranks.sum(grad)
+            if not self.sync_batch_norm:
+                self.ranks.average_buffers(self.net)
+        noted: list[str] = []  # NumPy says so itself when an operation makes an infinity or a NaN
+        with np.errstate(divide="call", over="call", invalid="call", call=lambda kind, flag: noted.append(kind)):
+            self._average_and_clip(layout, 1.0 if total is None else total)
+            noted.clear()
+            lr, self.steps = self.lr, self.steps + 1
+            for stretch in layout.stretches:
+                self._move(stretch, lr)
         for p in layout.params:
             p.fresh = True
+        if noted:
+            refuse_bad_results(self.net, layout)
+
+    def _move(self, stretch: Stretch, lr: float) -> None:
+        """Regularise and apply the rule, on one stretch of parameters."""
+        data, grad, state, lr_mult, decay_mult = stretch
+        lr *= lr_mult
+        if self.l1 and decay_mult:
+            grad += self.l1 * decay_mult * np.sign(data)
+        if self.weight_decay and decay_mult:
+            decay = self.weight_decay * decay_mult
+            if self.decoupled:
+                data *= 1 - lr * decay
+            else:
+                grad += decay * data
+        if self.update(data, grad, state, lr) is not None:
+            raise TypeError(f"{type(self).__name__}.update returned something; it has to change data in place")
+
+    def _average_and_clip(self, layout: Layout, total: float) -> None:
+        """Divide the gradients by ``total``, and scale them down to ``clip_norm``, once they are known to be finite."""
+        factor = 1 / total if total else 1.0
+        if self.clip_norm is not None:
+            # Per parameter: what lies between them in the flat buffer may be a rule's scratch.
+            norm = global_norm(layout.trainable)
+            if not math.isfinite(norm):
+                refuse_bad_gradients(self.net, layout.trainable)
+            if norm * factor > self.clip_norm:
+                factor = self.clip_norm / norm
+        elif not math.isfinite(sum([grad.dot(grad) for grad in layout.grads])):
+            refuse_bad_gradients(self.net, layout.trainable)
+        if factor != 1:
+            for grad in layout.grads:
+                grad *= factor
 
     def fit(
         self,
@@ -99,21 +207,96 @@ class Solver:
         shuffle: bool = True,
         seed: int = 0,
         progress: bool = True,
+        iter_size: int = 1,
+        test_interval: int | None = None,
+        average_loss: int = 1,
+        metrics: Mapping[str, Metric] | None = None,
+        callbacks: Sequence[Callback] = (),
+        average_decay: float | None = None,
+        snapshots: Snapshots | str | PathLike[str] | None = None,
+        resume: bool = False,
     ) -> History:
         """Train for some epochs; return what each achieved.
 
-        ``train`` and ``validation`` are ``(X, y)`` or a ``Dataset``; ``train`` may also be ``Batches``,
-        which bring their own batch size, order and position. Called again, it shuffles as before: pass another
-        ``seed``, or the same ``Batches``, which go on with their next epoch. ``validation`` is evaluated after each
-        epoch. Progress goes to stderr: a bar on a terminal, a line an epoch elsewhere.
+        Called again, it shuffles as before: pass another ``seed``, or the same ``Batches``, which go on with their
+        next epoch. Ctrl-C (SIGINT) and SIGTERM finish the step, take a snapshot, and leave with ``KeyboardInterrupt``
+        and ``SystemExit(143)``; a second Ctrl-C leaves at once. SIGHUP takes a snapshot and goes on.
+
+        Parameters
+        ----------
+        train, validation : pair (X, y), triple (X, y, weight) or Dataset
+            ``train`` may also be ``Batches``, which bring their own batch size, order and position.
+        epochs : int
+            Passes over ``train``, those before a resumed run's snapshot included.
+        batch_size, shuffle, seed
+            Of the ``Batches`` made of ``train``.
+        progress : bool
+            Tell on stderr: a bar on a terminal, plain lines elsewhere.
+        iter_size : int
+            Batches whose gradients make one step, as if they had been one batch. An epoch's last step takes those
+            that are left.
+        test_interval : int, optional
+            Steps from one look at ``validation`` to the next; by default one after each epoch.
+        average_loss : int
+            Steps over which the loss that progress shows is averaged.
+        metrics : dict of Metric, optional
+            Measured, with loss and accuracy, at each look at ``validation``; see ``History.tests``.
+        callbacks : sequence of Callback
+        average_decay : float, optional
+            Keep an exponential moving average of the weights with this decay per step: what ``validation`` is
+            looked at with, and what the net has at the end.
+        snapshots : Snapshots or path, optional
+            Where, and how often, the whole state of the training is written to disk.
+        resume : bool
+            Go on from the newest of ``snapshots`` that is whole, in the middle of an epoch if that is where it
+            was taken: the same bits come out as from a run that was never stopped. Without any, begin.
 
         Raises
         ------
         NonFiniteError
-            The moment a loss is not finite, saying where that comes from; the parameters are then as
-            they were before that batch.
+            The moment a loss, a gradient or a parameter is not finite, saying where that comes from.
+        FileFormatError, StateError
+            If no snapshot is whole, or it is of another net, solver or data set.
         """
-        return fit(self, train, validation, epochs, batch_size, shuffle, seed, progress)
+        return Training(
+            self,
+            train,
+            validation,
+            epochs=epochs,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            progress=progress,
+            iter_size=iter_size,
+            test_interval=test_interval,
+            average_loss=average_loss,
+            metrics=metrics,
+            callbacks=callbacks,
+            average_decay=average_decay,
+            snapshots=snapshots,
+        ).run(resume)
+
+    def verify(self, steps: int, train: Any, validation: Any = None, **options: Any) -> Verdict:
+        """Repeat steps of a training from its snapshots, and tell whether the same bits come out.
+
+        From the last snapshot but one on, so many steps are repeated, at most up to the last one. Each step's loss is
+        compared with the one on record and, where the last snapshot is reached, so are parameters, buffers and
+        the rule's arrays. No snapshot is written. The net is then as it was after those steps.
+
+        Parameters
+        ----------
+        steps : int
+        train, validation, **options
+            As they were for ``fit``, ``snapshots`` among them.
+
+        Raises
+        ------
+        ValueError
+            Without two snapshots.
+        FileFormatError, StateError
+            As for ``fit``.
+        """
+        return verify(Training(self, train, validation, progress=False, **options), steps)
 
     def attach(self) -> Layout:
         """Look at the net's parameters anew; ``step`` does so by itself when one was frozen, moved or replaced.
@@ -121,7 +304,9 @@ class Solver:
         Only a list of layers that was changed in place (``block.parts.append(…)``) goes unnoticed: assign it
         anew, or call this.
         """
-        carried = self._carry()
+        if self.ranks is not None and self.steps == 0:
+            self.ranks.broadcast_state(self.net)
+        carried = self.carried_state()
         self._layout = Layout(self.net, self.state_arrays)
         self._layout.load(carried)
         self._carried = {}
@@ -129,25 +314,58 @@ class Solver:
             raise ValueError(f"{type(self).__name__}: {self.net.where} has no trainable parameters")
         return self._layout
 
-    def _clip(self, params: list[Param], limit: float) -> None:
-        # Per parameter: what lies between them in the flat buffer may be a rule's scratch.
-        norm = math.hypot(*(_norm(p.grad) for p in params))
-        if not math.isfinite(norm):
-            raise NonFiniteError(f"{type(self).__name__}.step: the gradients' global norm is {norm}")
-        if norm > limit:
-            for p in params:
-                np.multiply(p.grad, limit / norm, p.grad)
+    def settings(self) -> dict[str, Any]:
+        """What was chosen, by name: all public attributes that are numbers, texts or ``None``, but for the steps."""
+        plain = (bool, int, float, str, type(None))
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if not name.startswith("_") and name not in ("steps", "ranks") and isinstance(value, plain)
+        }
 
-    def _carry(self) -> dict[Param, dict[str, Array]]:
+    def state(self) -> dict[str, Any]:
+        """All that the next steps depend on, the net left out: plain values, and arrays by parameter's path."""
+        return solver_state(self)
+
+    def restore(self, state: Mapping[str, Any]) -> list[str]:
+        """Take over what ``state`` returned; return what differs of the settings, as sentences.
+
+        The settings stay as they are here.
+
+        Raises
+        ------
+        StateError
+            If it is the state of another rule or of another net's parameters; nothing has been changed.
+        """
+        return restore_solver(self, state)
+
+    def carried_state(self) -> dict[Param, dict[str, Array]]:
+        """Copies of the arrays that the rule keeps for each parameter, zeros left out."""
         return self._carried | (self._layout.export() if self._layout else {})
+
+    def carry(self, states: dict[Param, dict[str, Array]]) -> None:
+        """Let the rule go on with these arrays, and zeros for all that is left out."""
+        self._layout, self._carried = None, states
+
+    def _join(self, comm: Any) -> Ranks:
+        """Become one of several processes."""
+        from .parallel import Ranks
+
+        ranks = Ranks(comm)
+        ranks.scatter_generators(self.net)
+        if self.sync_batch_norm:
+            ranks.synchronise(self.net)
+        return ranks
+
+    def _check_rate(self, name: str, value: float) -> float:
+        if not (value >= 0 and math.isfinite(value)):
+            raise ValueError(f"{type(self).__name__}: {name} must be a finite number of at least 0, got {value}")
+        return value
+
+    def __repr__(self) -> str:
+        chosen = {"lr": self._lr} | {k: v for k, v in self.settings().items() if k != "given_lr" and v}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in chosen.items())})"
 
     def __getstate__(self) -> dict[str, Any]:
         # Views do not survive a copy: take each parameter's state along, and attach again.
-        return {**vars(self), "_layout": None, "_carried": self._carry()}
-
-
-def _norm(grad: Array) -> float:
-    flat = grad.ravel()
-    with np.errstate(over="ignore"):
-        square = float(flat.dot(flat))
-    return math.sqrt(square) if math.isfinite(square) else float(np.linalg.norm(flat.astype(np.float64)))
+        return {**vars(self), "_layout": None, "_carried": self.carried_state()}

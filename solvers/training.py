@@ -2,73 +2,300 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from math import inf, isfinite
+from os import PathLike
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from handbrew.data import Batches, Dataset
-from handbrew.nets import Net, RunningLoss
+from handbrew.nets import Metric, Net, RunningLoss
 
-from .diagnosis import explain
+from .averaging import WeightAverage
+from .callbacks import Callback
+from .diagnosis import Watch
+from .environment import environment
 from .errors import NonFiniteError
-from .history import Epoch, History
+from .history import Epoch, History, Validation
 from .progress import progress_for
+from .signals import Signals
+from .snapshots import Snapshots
+from .training_state import refuse_earlier_snapshots, resume, snapshot
 
 if TYPE_CHECKING:
     from .solver import Solver
 
-
-def fit(
-    solver: Solver,
-    train: Any,
-    validation: Any,
-    epochs: int,
-    batch_size: int,
-    shuffle: bool,
-    seed: int,
-    progress: bool,
-) -> History:
-    """See ``Solver.fit``."""
-    net = solver.net
-    loss_layer = net.loss if isinstance(net, Net) else None
-    if not isinstance(net, Net) or loss_layer is None:
-        raise TypeError(f"fit: expected a Sequential that ends in a loss, got {net!r}")
-    if epochs < 1:
-        raise ValueError(f"fit: expected at least one epoch, got {epochs}")
-    batches = (
-        train if isinstance(train, Batches) else Batches(*_pair(train, "train"), batch_size, shuffle=shuffle, seed=seed)
-    )
-    held_out = None if validation is None else _pair(validation, "validation")
-    history = History()
-    # NumPy need not warn of what is found and explained below.
-    with np.errstate(over="ignore", invalid="ignore"), progress_for(progress, epochs, len(batches)) as report:
-        for epoch in range(1, epochs + 1):
-            start = perf_counter()
-            running = RunningLoss(loss_layer)
-            for batch, (X, y) in enumerate(batches, 1):
-                loss = net.forward(X, y)
-                if not isfinite(loss):
-                    raise NonFiniteError(
-                        f"fit: the loss is {loss} in epoch {epoch}, batch {batch} of {len(batches)}: "
-                        f"{explain(net, X, y)}. The parameters are as they were before this batch"
-                    )
-                net.backward()
-                solver.step()
-                running.add(loss, len(y))
-                report.advance(epoch, batch, loss)
-            loss_, accuracy = (None, None) if held_out is None else net.evaluate(*held_out)
-            history.append(Epoch(epoch, running.value, loss_, accuracy, solver.lr, perf_counter() - start))
-            report.close_epoch(history[-1])
-    return history
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def _pair(data: Any, name: str) -> tuple[Any, Any]:
+class Training:
+    """One ``Solver.fit``: where it stands, and how it goes on. Its parameters are those of ``fit``.
+
+    Attributes
+    ----------
+    net, solver, batches, validation, history
+        What it works with; ``validation`` is a ``Dataset`` or ``None``.
+    epoch, step : int
+        Epochs and steps done, those before a resumed run's snapshot included.
+    """
+
+    def __init__(
+        self,
+        solver: Solver,
+        train: Any,
+        validation: Any = None,
+        *,
+        epochs: int = 10,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: int = 0,
+        progress: bool = True,
+        iter_size: int = 1,
+        test_interval: int | None = None,
+        average_loss: int = 1,
+        metrics: Mapping[str, Metric] | None = None,
+        callbacks: Sequence[Callback] = (),
+        average_decay: float | None = None,
+        snapshots: Snapshots | str | PathLike[str] | None = None,
+    ) -> None:
+        net = solver.net
+        if not isinstance(net, Net) or net.loss is None:
+            raise TypeError(f"fit: expected a Sequential that ends in a loss, got {net!r}")
+        for name, value in (("epochs", epochs), ("iter_size", iter_size), ("average_loss", average_loss)):
+            if value < 1:
+                raise ValueError(f"fit: expected {name} to be at least 1, got {value}")
+        if test_interval is not None and test_interval < 1:
+            raise ValueError(f"fit: expected test_interval to be at least 1, got {test_interval}")
+        self.solver, self.net, self.ranks = solver, net, solver.ranks
+        if not isinstance(train, Batches):
+            train = Batches(as_dataset(train, "train"), batch_size=batch_size, shuffle=shuffle, seed=seed)
+        self.batches = train.shard(self.ranks.rank, self.ranks.size) if self.ranks else train
+        self.validation = None if validation is None else as_dataset(validation, "validation")
+        self.epochs, self.iter_size, self.test_interval = epochs, iter_size, test_interval
+        self.metrics, self.callbacks, self.progress = metrics or {}, callbacks, progress
+        self.average = WeightAverage(net, average_decay) if average_decay is not None else None
+        self.snapshots = snapshots if isinstance(snapshots, Snapshots | None) else Snapshots(snapshots)
+        self.average_loss = average_loss
+        self.history, self.running, self.best = History(), RunningLoss(net.loss), inf
+        self.epoch = self.step = self.epoch_step = 0  # epoch_step: the step that this epoch began with
+        self._watch, self._signals, self._reason = Watch(net), Signals(), ""
+        self._begun = perf_counter()
+        self._passes, self._total, self._shares = 0, 0.0, 0.0  # of the step that is running
+        self._until: int | None = None
+        self.saved = 0, 0  # step and epoch of the last snapshot
+        self.environment: dict[str, Any] = environment() if snapshots is not None else {}
+
+    def run(self, go_on: bool) -> History:
+        """Train to the end, from the newest snapshot if that is asked for; return the history.
+
+        Raises
+        ------
+        KeyboardInterrupt, SystemExit
+            Once SIGINT or SIGTERM has come, and the step is finished.
+        """
+        with self.ranks or nullcontext():
+            if go_on:
+                resume(self)
+            else:
+                refuse_earlier_snapshots(self)
+            self.advance()
+        if self._signals.stop is not None:
+            self._signals.leave()
+        return self.history
+
+    def advance(self, until: int | None = None) -> None:
+        """Train until all epochs, or so many steps, are done."""
+        self._until = until
+        # NumPy need not warn of what is found and explained below.
+        with (
+            np.errstate(over="ignore", invalid="ignore"),
+            self._signals,
+            progress_for(self.progress and not (self.ranks and self.ranks.rank), self) as self._report,
+        ):
+            for callback in self.callbacks:
+                callback.start(self)
+            while self.epoch < self.epochs and not self._over:
+                self._run_epoch()
+            if self._signals.stop is None and until is None:
+                self._finish()
+
+    @property
+    def _over(self) -> bool:
+        return bool(self._reason) or self._signals.stop is not None or self.step == self._until
+
+    def tell(self, line: str) -> None:
+        """Print a line among the progress."""
+        self._report.print(line)
+
+    def stop(self, reason: str) -> None:
+        """End the training after the step that is running."""
+        self._reason = reason
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since this epoch began, those before a resumed run's snapshot included."""
+        return perf_counter() - self._begun
+
+    @elapsed.setter
+    def elapsed(self, seconds: float) -> None:
+        self._begun = perf_counter() - seconds
+
+    def _run_epoch(self) -> None:
+        for X, y, *weight in self.batches:
+            self._accumulate(X, y, weight)
+            if self._passes == self.iter_size or self.batches.batch == len(self.batches):
+                self._step()
+                if self._over:
+                    return
+        self._close_epoch()
+
+    @property
+    def _alone(self) -> bool:
+        """Whether each batch is a step of its own, so that its gradients need no weight."""
+        return self.iter_size == 1 and self.ranks is None
+
+    def _accumulate(self, X: Array, y: Array, weight: list[Array]) -> None:
+        """Add a batch's gradients, weighted by its share in the mean over all that make the step."""
+        net, loss_layer = self.net, self.running.loss
+        self._watch.note()
+        self._last = X, y, weight
+        self._passes += 1
+        if not len(y):  # of a batch with fewer samples than processes; the others may wait for this one in a layer
+            net.backward(np.zeros_like(net.forward(X)))
+            return
+        loss = net.forward(X, y, *weight)
+        if not isfinite(loss):
+            self._explain(f"the loss is {loss}")
+        share = loss_layer.share(len(y))
+        if self._alone:
+            net.backward()
+        else:
+            net.backward(share / self.batches.batch_size if loss_layer.reduction == "mean" else 1.0)
+        self._total, self._shares = self._total + loss * share, self._shares + share
+
+    def _step(self) -> None:
+        if self.ranks is not None:
+            sums = np.array([self._total, self._shares, *self._signals.flags])
+            self.ranks.sum(sums)
+            self._total, self._shares, *self._signals.flags = sums.tolist()
+        whole = self._alone or self.running.loss.reduction == "sum"
+        try:
+            self.solver.step(1.0 if whole else self._shares / self.batches.batch_size)
+        except NonFiniteError as error:
+            self._explain(str(error))
+        self.step += 1
+        self.running.total, self.running.shares = self.running.total + self._total, self.running.shares + self._shares
+        loss = self._total / self._shares if self._shares else 0.0
+        self._passes, self._total, self._shares = 0, 0.0, 0.0
+        self.history.losses.append(loss)
+        if self.average is not None:
+            self.average.update()
+        self._report.advance()
+        for callback in self.callbacks:
+            callback.after_step(self, loss)
+        if self.validation is not None and self.test_interval and self.step % self.test_interval == 0:
+            self._validate()
+        if self.snapshots is not None and self.snapshots.every and self.step % self.snapshots.every == 0:
+            self._snapshot()
+        self._heed_signals()
+
+    def _close_epoch(self) -> None:
+        if self.validation is not None and not self.test_interval:
+            self._validate()
+        looks = self.history.validations
+        look = looks[-1] if looks and looks[-1].step > self.epoch_step else None
+        row = Epoch(
+            self.epoch + 1,
+            self.running.value,
+            look and look.loss,
+            look and look.accuracy,
+            self.solver.lr,
+            self.elapsed,
+        )
+        if self.validation is None:
+            self._observe(row.loss)
+        self.history.append(row)
+        self.epoch, self.epoch_step, self.elapsed = self.epoch + 1, self.step, 0.0
+        self.running = RunningLoss(self.running.loss)
+        self._report.close_epoch(row)
+        for callback in self.callbacks:
+            callback.after_epoch(self, row)
+        if self.snapshots is not None and not self.snapshots.every:
+            self._snapshot()
+        self._heed_signals()
+
+    def _validate(self) -> None:
+        with self.average.in_place() if self.average else nullcontext():
+            look = self._look()
+            if not isfinite(look.loss):
+                raise NonFiniteError(
+                    f"fit: after step {self.step} the validation loss is {look.loss}; is the data clean?"
+                )
+            self.history.validations.append(look)
+            for callback in self.callbacks:
+                callback.after_validation(self, look)
+        self._observe(look.loss)
+        if look.loss < self.best:
+            self.best = look.loss
+            if self.snapshots is not None:
+                snapshot(self, best=True)
+
+    def _look(self) -> Validation:
+        """Look at the validation set; of several processes the first does, and tells the others."""
+        if self.ranks is not None and self.ranks.rank:
+            return self.ranks.broadcast(None)
+        loss, accuracy = self.net.evaluate(self.validation, metrics=self.metrics)
+        look = Validation(self.step, loss, accuracy, {name: metric.value for name, metric in self.metrics.items()})
+        return look if self.ranks is None else self.ranks.broadcast(look)
+
+    def _observe(self, loss: float) -> None:
+        if self.solver.policy is not None:
+            self.solver.policy.observe(loss)
+
+    def _heed_signals(self) -> None:
+        if self._signals.stop is None and not self._signals.snapshot:
+            return
+        self._signals.snapshot = False
+        self._snapshot()
+        if self._signals.stop is not None:
+            self.tell(f"stopped by {self._signals.stop.name} after step {self.step}{self._how_to_go_on()}")
+
+    def _snapshot(self) -> None:
+        """Take a snapshot, if any are wanted and the last is not of this very moment."""
+        if self.snapshots is not None and self.saved != (self.step, self.epoch):
+            snapshot(self)
+            self.saved = self.step, self.epoch
+
+    def _how_to_go_on(self) -> str:
+        return "" if self.snapshots is None else f"; resume=True goes on from {self.snapshots.folder}"
+
+    def _finish(self) -> None:
+        """Take the last snapshot, then make the net what it is to be in use."""
+        if self._reason:
+            self.tell(f"stopped after step {self.step}: {self._reason}")
+        self._snapshot()
+        if self.average is not None:
+            self.average.apply()
+        for callback in self.callbacks:
+            callback.end(self)
+
+    def _explain(self, what: str) -> None:
+        """Raise a ``NonFiniteError`` that says where what is not finite comes from."""
+        X, y, weight = self._last
+        place = f"fit: in epoch {self.epoch + 1}, batch {self.batches.batch} of {len(self.batches)}"
+        raise self._watch.explain(X, y, weight, f"{place}, {what}")
+
+
+def as_dataset(data: Any, name: str) -> Dataset:
+    """Return ``(X, y)``, ``(X, y, weight)`` or a ``Dataset`` as a ``Dataset``."""
     if isinstance(data, Dataset):
-        return data.X, data.y
-    if isinstance(data, (tuple, list)) and len(data) == 2:
-        return data[0], data[1]
+        return data
+    if isinstance(data, (tuple, list)) and len(data) in (2, 3):
+        X, y, *weight = map(np.asarray, data)
+        return Dataset(X, y, weight=weight[0] if weight else None)
     raise TypeError(
         f"fit: expected {name} to be a pair, a Dataset or Batches, got {type(data).__name__}; pass fit((X, y))"
     )

@@ -14,7 +14,9 @@ MAY_IMPORT = {
 EXTRAS = {
     "matplotlib": {"solvers", "cli"},
     "rich": {"solvers", "cli"},
-    "threadpoolctl": {"layers"},
+    "mpi4py": {"solvers"},
+    "tensorboardX": {"solvers"},
+    "threadpoolctl": {"layers", "solvers"},
 }
 # Modules that import an extra at once, and are themselves imported at the moment they are needed.
 NEED_AN_EXTRA = {"handbrew.cli.plots": "matplotlib"}

@@ -30,7 +30,7 @@ def test_without_arguments_it_learns_the_digits(handbrew, tmp_path):
     ran = handbrew("train", "--no-plots")
     assert ran.code == 0
     run = tmp_path / "run"
-    assert {file.name for file in run.iterdir()} == {"net.safetensors", "config.json", "history.csv"}
+    assert {file.name for file in run.iterdir()} == {"net.safetensors", "config.json", "history.csv", "snapshots"}
     entries = config(run)
     assert entries["results"]["accuracy"] >= 0.96
     assert entries["results"]["seconds"] < 10
@@ -53,20 +53,11 @@ def test_config_holds_all_settings(handbrew, tmp_path):
     solver = ("--lr", 0.02, "--momentum", 0.5, "--weight-decay", 0.001, "--batch-size", 50, "--seed", 3)
     handbrew("train", *QUICK, *net, *solver, "--out", "a/b")
     entries = config(tmp_path / "a" / "b")
-    assert entries["settings"] == {
-        "data": None,
-        "target": None,
-        "regression": False,
-        "net": "64-7-10",
-        "activation": "tanh",
-        "dropout": 0.25,
-        "epochs": 2,
-        "batch_size": 50,
-        "lr": 0.02,
-        "momentum": 0.5,
-        "weight_decay": 0.001,
-        "seed": 3,
-    }
+    asked = {"net": "64-7-10", "activation": "tanh", "dropout": 0.25, "epochs": 2, "batch_size": 50, "lr": 0.02}
+    asked |= {"momentum": 0.5, "weight_decay": 0.001, "seed": 3}
+    unasked = {"data": None, "regression": False, "solver": "sgd", "nesterov": False, "beta1": None, "policy": "fixed"}
+    unasked |= {"iter_size": 1, "freeze": [], "snapshots": True, "keep": 3}
+    assert entries["settings"].items() >= (asked | unasked).items()
     assert entries["task"]["classes"] == list("0123456789")
     assert entries["task"]["in_shape"] == [64]
     assert entries["samples"] == [1438, 359]
@@ -227,12 +218,23 @@ def test_an_empty_folder_is_used(handbrew, tmp_path):
     ("options", "message"),
     [
         (("--lr", 1e30), "--lr was 1e+30"),
-        (("--lr", -1), "lr must be"),
-        (("--epochs", 0), "at least one epoch"),
-        (("--batch-size", 0), "batch_size: expected at least 1, got 0"),
-        (("--dropout", 1.5), "[0, 1)"),
         (("--data", "nothing"), "nothing: no such file or folder"),
-        (("--target", "x"), "--data"),
+        (("--target", "x"), "--target x names a column, so it needs the --data that has it"),
+        (("--sample-weight", "x"), "--sample-weight x names a column, so it needs the --data that has it"),
+        (("--class-weight", "1,2"), "expected 10 numbers, one for each class (0, 1, 2, 3, 4, 5, 6, 7, 8, 9), got 2"),
+        (("--top-k", 10), "--top-k 10 would count every answer: there are 10 classes"),
+        (("--rho", 0.9), "--rho goes with rmsprop and adadelta; --solver sgd has --momentum, --nesterov"),
+        (
+            ("--momentum", 0.9, "--solver", "adam"),
+            "--momentum goes with sgd; --solver adam has --beta1, --beta2, --eps",
+        ),
+        (("--nesterov", "--momentum", 0), "so it needs one, such as --momentum 0.9"),
+        (("--no-decoupled", "--solver", "adamw"), "decoupled decay is what adamw is"),
+        (("--warmup", "51epochs"), "--warmup 51epochs is 2295 steps, but the whole run has only 2250"),
+        (("--policy", "multistep:gamma=0.1,at=20/10epochs"), "milestones must rise, got (900, 450)"),
+        (("--freeze", "affine3"), "--freeze affine3: the net has no such layer or parameter; did you mean affine"),
+        (("--freeze", "affine*"), "--freeze affine*: leaves nothing to learn"),
+        (("--weights", "absent.npz"), "absent.npz"),
     ],
 )
 def test_settings_that_cannot_be(handbrew, options, message):
@@ -240,6 +242,30 @@ def test_settings_that_cannot_be(handbrew, options, message):
     assert ran.code == 1
     assert ran.err.splitlines()[-1].startswith("handbrew: ")
     assert message in ran.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--lr", -1), "--lr: expected a number of at least 0, got '-1'"),
+        (("--lr", "fast"), "--lr: expected a number of at least 0, got 'fast'"),
+        (("--lr", "nan"), "--lr: expected a number of at least 0, got 'nan'"),
+        (("--epochs", 0), "--epochs: expected a whole number of at least 1, got '0'"),
+        (("--batch-size", 1.5), "--batch-size: expected a whole number of at least 1, got '1.5'"),
+        (("--dropout", 1.5), "--dropout: expected a number of at least 0 and less than 1, got '1.5'"),
+        (("--top-k", "1,x"), "--top-k: expected a whole number of at least 1, got 'x'"),
+        (("--solver", "adom"), "--solver: invalid choice: 'adom'"),
+        (("--warmup", "5"), "--warmup: expected a length such as 10epochs or 500steps, got '5'"),
+        (("--policy", "cosin"), "--policy: expected a policy, one of fixed, step"),
+    ],
+)
+def test_options_that_are_none(handbrew, capsys, options, message):
+    with pytest.raises(SystemExit) as exit_:
+        handbrew("train", *options)
+    assert exit_.value.code == 2
+    usage, error = capsys.readouterr().err.splitlines()
+    assert usage == "usage: handbrew train [OPTIONS]"
+    assert message in error
 
 
 def test_data_that_cannot_be_learned(handbrew, tmp_path):

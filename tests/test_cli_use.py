@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def copy_of(run, tmp_path):
     """A copy of a run that may be damaged."""
     folder = tmp_path / "copy"
     folder.mkdir()
-    for file in run.iterdir():
+    for file in filter(Path.is_file, run.iterdir()):
         (folder / file.name).write_bytes(file.read_bytes())
     return folder
 
@@ -65,8 +66,13 @@ def test_the_table_counts_what_was_found_and_what_was_said(place):
     outcome = Outcome(task, np.array([0, 0, 0, 0, 1, 2]), np.array([0, 0, 0, 1, 1, 1]), {})
     np.testing.assert_array_equal(outcome.confusion(), [[3, 1, 0], [0, 1, 0], [0, 1, 0]])
     rows = [line.split() for line in outcome.table().splitlines() if line[:3] in ("set", "ver", "vir", "all")]
-    assert [row[1::2] for row in rows] == [["4", "%", "%"], ["1", "%", "%"], ["1", "%"], ["6", "%"]]
-    assert [row[2::2] for row in rows] == [["75.0", "100.0"], ["100.0", "33.3"], ["0.0", "-"], ["66.7"]]
+    assert [row[1::2] for row in rows] == [["4", "%", "%", "%"], ["1", "%", "%", "%"], ["1", "%", "0.0"], ["6", "%"]]
+    assert [row[2::2] for row in rows] == [
+        ["75.0", "100.0", "85.7"],
+        ["100.0", "33.3", "50.0"],
+        ["0.0", "-", "%"],
+        ["66.7"],
+    ]
 
 
 def test_test_on_a_file(handbrew, place, tmp_path):

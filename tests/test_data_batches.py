@@ -158,3 +158,83 @@ def test_wrong_arguments():
         make(batch_size=0)
     with pytest.raises(ValueError, match="no batch"):
         make(n=0)
+
+
+def test_weights_make_triples():
+    weight = np.linspace(0, 1, 10)
+    for shuffle in (False, True):
+        weighted, plain = make(weight=weight, shuffle=shuffle), make(shuffle=shuffle)
+        for (X, y, w), (X0, y0) in zip(weighted, plain, strict=True):
+            assert np.array_equal(X, X0)
+            assert np.array_equal(y, y0)
+            assert np.array_equal(w, weight[X.ravel()])
+        of_data = Batches(weighted.data, batch_size=3, shuffle=shuffle)
+        assert [len(batch) for batch in of_data] == [3] * 4
+    assert weighted.state() == plain.state()
+    with pytest.raises(TypeError, match="a Dataset brings its own y and weight"):
+        Batches(weighted.data, batch_size=3, weight=weight)
+    with pytest.raises(ValueError, match="weight: expected 10 numbers"):
+        make(weight=weight[1:])
+
+
+class TestShards:
+    """The parts that several processes get of every batch."""
+
+    @settings(max_examples=100)
+    @given(
+        n=st.integers(1, 30),
+        batch=st.integers(1, 12),
+        size=st.integers(1, 7),
+        shuffle=st.booleans(),
+        drop_last=st.booleans(),
+        weighted=st.booleans(),
+    )
+    def test_together_they_are_the_batch(self, n, batch, size, shuffle, drop_last, weighted):
+        batch = min(batch, n)
+        options = {"batch_size": batch, "shuffle": shuffle, "drop_last": drop_last}
+        whole = make(n, weight=np.arange(n) if weighted else None, **options)
+        shards = [whole.shard(rank, size) for rank in range(size)]
+        assert {len(shard) for shard in shards} == {len(whole)}
+        for _ in range(2):
+            for expected, *parts in zip(whole, *shards, strict=True):
+                for array, *pieces in zip(expected, *parts, strict=True):
+                    assert np.array_equal(np.concatenate(pieces), array)
+                    lengths = [len(piece) for piece in pieces]
+                    assert lengths == sorted(lengths, reverse=True)
+                    assert lengths[0] - lengths[-1] <= 1
+                assert {tuple(shard.state().items()) for shard in shards} == {tuple(whole.state().items())}
+
+    def test_a_state_goes_on_with_another_number_of_processes(self):
+        whole = make(20)
+        expected = [epoch_of(whole) for _ in range(2)]
+        first = [make(20).shard(rank, 3) for rank in range(3)]
+        loops = [iter(shard) for shard in first]
+        for _ in range(2):
+            for loop in loops:
+                next(loop)
+        state = json.loads(json.dumps(first[2].state()))
+        for size in (1, 2, 5):
+            again = make(20)
+            again.restore(state)
+            before = [again.shard(rank, size) for rank in range(size)]  # whether shared out after restoring, or before
+            after = [make(20).shard(rank, size) for rank in range(size)]
+            for shard in after:
+                shard.restore(state)
+            for shards in (before, after):
+                for batches in (expected[0][2:], expected[1]):
+                    parts = [epoch_of(shard) for shard in shards]
+                    assert [list(itertools.chain(*p)) for p in zip(*parts, strict=True)] == batches
+
+    def test_a_shard_has_a_position_of_its_own(self):
+        whole = make()
+        shard = whole.shard(1, 2)
+        epoch_of(shard)
+        assert (whole.epoch, shard.epoch) == (0, 1)
+
+    def test_a_shard_of_a_shard_is_one_of_the_whole(self):
+        assert epoch_of(make().shard(0, 2).shard(1, 3)) == epoch_of(make().shard(1, 3))
+
+    @pytest.mark.parametrize(("rank", "size"), [(-1, 2), (2, 2), (0, 0)])
+    def test_ranks_that_are_not_there(self, rank, size):
+        with pytest.raises(ValueError, match=f"shard: expected a rank from 0 to size - 1, got rank {rank} of"):
+            make().shard(rank, size)

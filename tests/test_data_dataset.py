@@ -112,3 +112,38 @@ def test_split_takes_each_sample_equally_often():
 def test_split_leaves_no_side_empty(fraction):
     with pytest.raises(ValueError, match="one side empty"):
         numbered([0, 1, 0]).split(fraction)
+
+
+class TestWeight:
+    def test_it_stays_with_its_samples(self):
+        data = numbered([0, 1, 0, 1], weight=[0, 1, 2, 3.5])
+        assert data.weight.dtype == np.float64
+        assert len([*data]) == 2
+        assert data.take([3, 0]).weight.tolist() == [3.5, 0]
+        assert data.take([True, False, False, True]).weight.tolist() == [0, 3.5]
+        for part in data.split(0.5):
+            assert part.weight.tolist() == [data.weight[int(i)] for i in part.X.ravel()]
+        assert numbered([0, 1]).take([0]).weight is None
+        assert repr(data) == "<Dataset: X (4, 1) float32, y (4,) int64, weighted>"
+
+    @pytest.mark.parametrize("weight", [[True, False], np.array([1, 2], np.uint8), np.array([0.5, 0], np.float32)])
+    def test_any_numbers(self, weight):
+        data = numbered([0, 1], weight=weight)
+        assert data.weight.tolist() == np.asarray(weight, float).tolist()
+
+    @pytest.mark.parametrize(
+        ("weight", "message"),
+        [
+            ([1.0], r"weight: expected 2 numbers, one per sample, got float64 of shape \(1,\)"),
+            ([[1.0], [2.0]], r"got float64 of shape \(2, 1\)"),
+            (1.0, r"got float64 of shape \(\)"),
+            (["a", "b"], "expected 2 numbers"),
+            ([1j, 1], "expected 2 numbers"),
+            ([1.0, -0.5], "at least 0, got -0.5 for sample 1"),
+            ([np.nan, 1.0], "finite numbers of at least 0, got nan for sample 0"),
+            ([np.inf, -1.0], r"got inf for sample 0 \(2 of 2 are wrong\)"),
+        ],
+    )
+    def test_what_is_no_weight(self, weight, message):
+        with pytest.raises(ValueError, match=message):
+            numbered([0, 1], weight=weight)

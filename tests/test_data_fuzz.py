@@ -4,6 +4,7 @@ import gzip
 import io
 import struct
 import zipfile
+from functools import partial
 
 import numpy as np
 import pytest
@@ -63,8 +64,10 @@ def damaged(content, rng):
         pytest.param(archive(np.savez), bytes, read_npz, id="npz"),
         pytest.param(archive(np.savez_compressed), bytes, read_npz, id="packed npz"),
         pytest.param(npy(), zipped, read_npz, id="npy, then zipped"),
+        pytest.param(archive(partial(np.savez, weight=[1.0, 0.0, 2.0])), bytes, read_npz, id="npz with weights"),
         pytest.param(CIFAR, bytes, read_cifar, id="cifar"),
         pytest.param(CSV, bytes, read_csv, id="csv"),
+        pytest.param(CSV, bytes, partial(read_csv, weight="b"), id="csv with weights"),
     ],
 )
 def test_damage(tmp_path, content, pack, read):

@@ -58,6 +58,33 @@ def test_choice_without_a_target(names, features, expected):
 
 
 @pytest.mark.parametrize(
+    ("names", "target", "features", "expected"),
+    [
+        ("awc", None, None, ("c", ("a",))),
+        ("acw", None, None, ("c", ("a",))),
+        ("wyb", None, None, ("y", ("b",))),
+        ("wab", None, "b", ("a", ("b",))),
+    ],
+)
+def test_a_column_of_weights_is_neither(names, target, features, expected):
+    assert choose(names, target, features, True, PATH, weight="w") == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "target", "features", "message"),
+    [
+        ("ab", None, None, "no column 'w'; there are 'a', 'b'"),
+        ("aw", None, None, "no column is left for the features"),
+        ("aw", "w", None, "'w' cannot be the weight and a feature or the target, too"),
+        ("abw", None, "aw", "'w' cannot be the weight and a feature or the target, too"),
+    ],
+)
+def test_columns_of_weights_that_cannot_be(names, target, features, message):
+    with pytest.raises(FileFormatError, match=message):
+        choose(names, target, features, True, PATH, weight="w")
+
+
+@pytest.mark.parametrize(
     ("names", "target", "features", "message"),
     [
         ("abc", "z", None, "no column 'z'; there are 'a', 'b', 'c'"),

@@ -165,3 +165,15 @@ def test_nothing_to_read(tmp_path):
     (tmp_path / "a.txt").touch()
     with pytest.raises(FileFormatError, match=r"a\.txt: expected a folder"):
         load(tmp_path / "a.txt")
+
+
+def test_weights_of_both_parts(tmp_path):
+    X, y = np.zeros((3, 2)), np.array([0, 1, 1])
+    path = tmp_path / "all.npz"
+    np.savez(path, x_train=X, y_train=y, weight=y + 1, x_test=X[1:], y_test=y[1:], weight_test=np.array([0.5, 0]))
+    train, test = load(path)
+    assert (train.weight.tolist(), test.weight.tolist()) == ([1, 2, 2], [0.5, 0])
+    np.savez(tmp_path / "train.npz", X=X.astype(np.uint8), y=y, weight=y + 1)
+    np.savez(tmp_path / "test.npz", X=X.astype(np.uint8), y=y, weight=y + 2)
+    train, test = load(tmp_path)
+    assert (train.weight.tolist(), test.weight.tolist()) == ([1, 2, 2], [2, 3, 3])

@@ -170,3 +170,20 @@ def test_no_zip_at_all(path, content):
 def test_a_missing_file_stays_a_missing_file(path):
     with pytest.raises(FileNotFoundError, match=r"some\.npz"):
         read_npz(path)
+
+
+def test_weights(path):
+    np.savez(path, X=X, y=Y, weight=np.array([1, 0, 3]), other=np.array([1.0, 2.0, 0.5]))
+    assert read_npz(path).weight.tolist() == [1, 0, 3]
+    assert read_npz(path, weight="other").weight.tolist() == [1, 2, 0.5]
+    with pytest.raises(FileFormatError, match="expected an array w, found X, y, weight, other"):
+        read_npz(path, weight="w")
+
+
+@pytest.mark.parametrize(
+    "weight", [np.ones(2), np.ones((3, 1)), -np.ones(3), np.array([1, np.nan, 1]), ["a", "b", "c"]]
+)
+def test_weights_that_are_none(path, weight):
+    np.savez(path, X=X, y=Y, weight=weight)
+    with pytest.raises(FileFormatError, match=r"some\.npz.*weight: expected"):
+        read_npz(path)

@@ -170,3 +170,31 @@ def test_a_missing_file_stays_a_missing_file(tmp_path):
 def test_numbers_keep_the_digits_that_they_have(write):
     data = read_csv(write("t,y\n1700000001,a\n1700000002,b\n16777217,a\n"))
     assert data.X.ravel().tolist() == [1700000001, 1700000002, 16777217]
+
+
+def test_a_column_of_weights(write):
+    path = write("a,b,n,label\n1,2,0.5,x\n3,4,2,w\n")
+    data = read_csv(path, weight="n")
+    assert data.weight.tolist() == [0.5, 2]
+    assert data.X.tolist() == [[1, 2], [3, 4]]
+    assert data.features == ("a", "b")
+    assert data.X.flags.c_contiguous
+    assert data.X.flags.writeable
+    assert read_csv(path).weight is None
+    assert read_csv(path).features == ("a", "b", "n")
+    last = read_csv(write("a,b,n\n1,2,3\n"), weight="n")
+    assert (last.features, last.y.tolist(), last.weight.tolist()) == (("a",), [0], [3])
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("-1", "line 3, column 'n': negative weight -1"),
+        ("x", "line 3, column 'n': 'x' is not a number"),
+        ("", "line 3, column 'n': missing value; fill it in or drop the row"),
+        ("nan", "line 3, column 'n': missing value; fill it in or drop the row"),
+        ("inf", "line 3, column 'n': infinite"),
+    ],
+)
+def test_bad_weights(write, cell, message):
+    assert refusal(write(f"n,a,y\n1,2,0\n{cell},4,1\n"), weight="n") == f"F, {message}"

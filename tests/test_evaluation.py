@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from handbrew.layers import Affine, Loss, SoftmaxCrossEntropy
+from handbrew.data import Batches, Dataset
+from handbrew.layers import Abs, Affine, EuclideanLoss, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from handbrew.nets import Sequential
 
 rng = np.random.default_rng(3)
@@ -96,3 +97,61 @@ def test_what_cannot_be_evaluated():
         net_with(SoftmaxCrossEntropy()).evaluate(X, Y[:22])
     with pytest.raises(ValueError, match="expected labels from 0 to 2, got 3"):
         net_with(SoftmaxCrossEntropy()).evaluate(X, Y + 1)
+
+
+class TestWeights:
+    """A sample of weight n counts as if it were there n times; one of 0 as if it were not."""
+
+    TIMES = rng.integers(0, 4, 23)
+
+    @pytest.mark.parametrize("batch_size", [1, 4, 23])
+    @pytest.mark.parametrize("reduction", ["mean", "sum"])
+    @pytest.mark.parametrize("options", [{}, {"class_weight": WEIGHTS, "ignore_index": 1}, {"label_smoothing": 0.1}])
+    def test_of_samples(self, options, reduction, batch_size):
+        net = net_with(SoftmaxCrossEntropy(**options, reduction=reduction))
+        often = net.evaluate(np.repeat(X, self.TIMES, axis=0), np.repeat(Y, self.TIMES))
+        found = net.evaluate(X, Y, batch_size, weight=self.TIMES)
+        assert found.loss == pytest.approx(often.loss, rel=1e-12)
+        assert found.accuracy == net.evaluate(X, Y).accuracy
+        assert net.evaluate(Dataset(X, Y, weight=self.TIMES), batch_size=batch_size) == found
+
+    @pytest.mark.parametrize("batch_size", [1, 4, 23])
+    def test_of_images(self, batch_size):
+        """One weight for a sample holds for all its pixels, and so does one for each pixel."""
+        images, labels = rng.normal(size=(23, 3, 2, 5)), rng.integers(0, 3, (23, 2, 5))
+        net = Sequential(Abs(), SoftmaxCrossEntropy(ignore_index=2)).astype(np.float64)
+        often = net.evaluate(np.repeat(images, self.TIMES, axis=0), np.repeat(labels, self.TIMES, axis=0))
+        each = np.repeat(self.TIMES, 10).reshape(23, 2, 5)
+        for weight in (self.TIMES, each):
+            found = net.evaluate(images, labels, batch_size, weight=weight)
+            assert found.loss == pytest.approx(often.loss, rel=1e-12)
+
+    @pytest.mark.parametrize("loss", [Squared(), MeanSquaredError(), EuclideanLoss(), Squared("sum")])
+    def test_of_quantities(self, loss):
+        net, target = net_with(loss), rng.normal(size=(23, 3))
+        often = net.evaluate(np.repeat(X, self.TIMES, axis=0), np.repeat(target, self.TIMES, axis=0))
+        assert net.evaluate(X, target, 4, weight=self.TIMES.tolist()).loss == pytest.approx(often.loss, rel=1e-12)
+
+    def test_of_nothing(self):
+        found = net_with(SoftmaxCrossEntropy()).evaluate(X, Y, 4, weight=np.zeros(23))
+        assert found.loss == 0.0
+
+    def test_that_are_not_there(self):
+        net = net_with(SoftmaxCrossEntropy())
+        with pytest.raises(ValueError, match=r"Sequential: 23 samples, but weights of shape \(22,\)"):
+            net.evaluate(X, Y, weight=np.ones(22))
+        with pytest.raises(TypeError, match="a Dataset brings its own y and weight"):
+            net.evaluate(Dataset(X, Y), weight=np.ones(23))
+        with pytest.raises(TypeError, match="a Dataset brings its own y and weight"):
+            net.evaluate(Dataset(X, Y), Y)
+
+    def test_training_step_by_step(self):
+        """The loop of the docs takes data with weights and without."""
+        nets = [net_with(SoftmaxCrossEntropy()) for _ in range(2)]
+        data = Dataset(X, Y, weight=self.TIMES), Dataset(np.repeat(X, self.TIMES, axis=0), np.repeat(Y, self.TIMES))
+        for net, part in zip(nets, data, strict=True):
+            for features, labels, *weight in Batches(part, batch_size=1000):
+                net.forward(features, labels, *weight)
+                net.backward()
+        for p, q in zip(*(net.params.values() for net in nets), strict=True):
+            np.testing.assert_allclose(p.grad, q.grad, rtol=1e-12, atol=1e-15)

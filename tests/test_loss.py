@@ -90,6 +90,15 @@ class TestEveryLoss:
         assert loss.forward(*inputs, weight) == pytest.approx(expected, rel=1e-12)
         assert all(not g[2].any() for g in gradients(loss))
 
+    def test_one_weight_per_sample_is_that_of_all_its_positions(self, case):
+        loss, inputs, shape = case
+        weight = np.array([1.0, 0.5, 0.0, 3.0, 1.0])
+        each = np.array([np.full(shape[1:], w) for w in weight])
+        expected, slopes = loss.forward(*inputs, each), gradients(loss)
+        assert loss.forward(*inputs, weight) == expected
+        for a, b in zip(slopes, gradients(loss), strict=True):
+            np.testing.assert_array_equal(a, b)
+
     def test_nothing_counted_gives_nothing(self, case):
         loss, inputs, shape = case
         for given in ((*inputs, np.zeros(shape)), [x[:0] for x in inputs]):
@@ -170,10 +179,10 @@ class TestReduction:
         with pytest.raises(CacheError, match="call forward before backward"):
             SoftmaxCrossEntropy().backward()
 
-    def test_one_weight_per_sample_says_how(self):
-        fix = re.escape("pass np.broadcast_to(weight.reshape(-1, 1, 1), (2, 3, 4))")
+    def test_wrong_weights_say_what_else_would_do(self):
+        fix = re.escape("expected weights of shape (2, 3, 4), got (3,); one per sample are (2,)")
         with pytest.raises(ShapeError, match=fix):
-            MeanSquaredError().forward(np.ones((2, 3, 4)), np.ones((2, 3, 4)), np.ones(2))
+            MeanSquaredError().forward(np.ones((2, 3, 4)), np.ones((2, 3, 4)), np.ones(3))
 
 
 SHAPE = (2, 3)

@@ -102,7 +102,7 @@ def test_a_layer_that_overflows_is_named():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda s: s.fit(blobs(), epochs=0), ValueError, "at least one epoch, got 0"),
+        (lambda s: s.fit(blobs(), epochs=0), ValueError, "epochs to be at least 1, got 0"),
         (
             lambda s: s.fit(np.zeros((3, 2))),
             TypeError,

@@ -1,12 +1,13 @@
 """Children, paths, names, random numbers by path."""
 
 import copy
+import json
 import pickle
 
 import numpy as np
 import pytest
 
-from handbrew.layers import Affine, Layer, LayerReuseError, ReLU, Residual
+from handbrew.layers import Affine, Dropout, Layer, LayerReuseError, ReLU, Residual, StateError
 from handbrew.nets import Sequential
 
 
@@ -251,3 +252,59 @@ def test_a_parameter_is_not_replaced_by_an_array():
     layer.build(4)
     with pytest.raises(TypeError, match=r"Affine: W is a Param; set layer\.W\.data"):
         layer.W = np.zeros((4, 4))
+
+
+def noisy():
+    return Sequential(Affine(4), Residual(Noise()), Dropout(0.5).named("drop"), Noise(), seed=2)
+
+
+def test_generators_go_on_from_where_they_were():
+    x = np.ones((3, 4), np.float32)
+    net, other = noisy(), noisy()
+    assert net.generator_states() == {}
+    net.forward(x)
+    states = net.generator_states()
+    assert list(states) == ["residual1.body", "drop", "noise1"]
+    expected = [net.forward(x) for _ in range(2)]
+    net.load_generator_states(states)
+    other.load_generator_states(json.loads(json.dumps(states)))  # as a file would bring them
+    for y in expected:
+        np.testing.assert_array_equal(net.forward(x), y)
+        np.testing.assert_array_equal(other.forward(x), y)
+
+
+def test_generators_that_are_left_out_start_afresh():
+    x = np.ones((3, 4), np.float32)
+    net = noisy()
+    first, _ = net.forward(x), net.forward(x)
+    net.load_generator_states({})
+    np.testing.assert_array_equal(net.forward(x), first)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda s: None,
+        lambda s: [s],
+        lambda s: {},
+        lambda s: s | {"bit_generator": "MT19937"},
+        lambda s: s | {"state": 5},
+        lambda s: s | {"state": {"state": 1}},
+        lambda s: s | {"state": s["state"] | {"state": -1}},
+        lambda s: s | {"state": s["state"] | {"inc": 1 << 128}},
+        lambda s: s | {"state": s["state"] | {"inc": 0.5}},
+        lambda s: s | {"state": s["state"] | {"inc": "1"}},
+        lambda s: s | {"has_uint32": 1 << 70},
+        lambda s: s | {"uinteger": float("nan")},
+        lambda s: s | {"more": 0},
+    ],
+)
+def test_what_is_no_generators_state_is_refused_and_changes_nothing(spoil):
+    x = np.ones((3, 4), np.float32)
+    net = noisy()
+    net.forward(x)
+    states = net.generator_states()
+    wrong = states | {"drop": spoil(states["drop"]), "nowhere.else": states["drop"]}
+    with pytest.raises(StateError, match=r"another net\n  unknown: nowhere\.else\n  drop: expected a state of PCG64"):
+        net.load_generator_states(wrong)
+    assert net.generator_states() == states

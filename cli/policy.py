@@ -1,0 +1,235 @@
+"""Learning-rate policies as the command line spells them: ``step:gamma=0.1,every=10epochs``."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from handbrew.solvers import (
+    Cosine,
+    Exponential,
+    Fixed,
+    Inverse,
+    MultiStep,
+    OneCycle,
+    Plateau,
+    Policy,
+    Polynomial,
+    SigmoidDecay,
+    Step,
+    Warmup,
+)
+
+POLICIES = """policies:
+  fixed                                 the rate stays at --lr
+  step:gamma=0.1,every=10epochs         times gamma, again and again
+  multistep:gamma=0.1,at=30/40epochs    times gamma at each of these
+  exp:gamma=0.9,every=1epochs           times gamma, smoothly                  (every: 1steps, as in Caffe)
+  inv:gamma=0.0001,power=0.75           (1 + gamma n)^-power                   (every: 1steps, the unit of n)
+  poly:power=1                          (1 - n/N)^power, down to 0             (over: all N steps)
+  sigmoid:gamma=-0.001,at=10epochs      1 / (1 + exp(-gamma (n - at)))         (every: 1steps, the unit of gamma)
+  cosine                                half a wave, down to 0                 (to: 0; over: all)
+  onecycle                              up from lr/25 and down to lr/250000    (peak: 0.3 of all; over: all)
+  plateau:gamma=0.1,patience=10         times gamma when the held-out loss has not fallen for patience
+                                        tests                                  (threshold, cooldown, least)
+  In brackets stands what may be added, with its default. Lengths carry their unit: 10epochs, 500steps.
+"""
+
+
+@dataclass(frozen=True)
+class Length:
+    """So many epochs or steps; a step is one update."""
+
+    number: float
+    unit: str
+
+    def steps(self, per_epoch: int) -> int:
+        """As a number of steps."""
+        return round(self.number * per_epoch) if self.unit == "epochs" else int(self.number)
+
+
+Fields = dict[str, Callable[[str], Any]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a policy is told: fields it needs, fields it may have; and how it is made of them.
+
+    ``make`` takes the rate, the numbers (lengths already in steps) and the steps that the policy has to itself.
+    """
+
+    needs: Fields
+    may: Fields
+    make: Callable[[float, dict[str, Any], int], Policy]
+
+
+def length(text: str) -> Length:
+    """``10epochs`` or ``500steps``."""
+    match = re.fullmatch(r"([0-9.]+)\s*(epoch|step)s?", text.strip())
+    number = _number(match[1]) if match else 0.0
+    if match is None or number <= 0 or (match[2] == "step" and number != int(number)):
+        raise ValueError(f"expected a length such as 10epochs or 500steps, got {text!r}")
+    return Length(number, f"{match[2]}s")
+
+
+def _lengths(text: str) -> tuple[Length, ...]:
+    """``30/40epochs``."""
+    *others, last = text.split("/")
+    unit = length(last).unit
+    return tuple(length(one if one.strip()[-1:].isalpha() else f"{one}{unit}") for one in (*others, last))
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"expected a number, got {text!r}")
+    return number
+
+
+def _whole(text: str) -> int:
+    number = _number(text)
+    if number != int(number):
+        raise ValueError(f"expected a whole number, got {text!r}")
+    return int(number)
+
+
+def _per_step(n: dict[str, Any]) -> float:
+    """Gamma of one step, where n was given the gamma of a longer time."""
+    return n["gamma"] ** (1 / n.get("every", 1))
+
+
+KINDS = {
+    "fixed": Kind({}, {}, lambda lr, n, steps: Fixed(lr)),
+    "step": Kind(
+        {"gamma": _number, "every": length}, {}, lambda lr, n, steps: Step(lr, gamma=n["gamma"], step_size=n["every"])
+    ),
+    "multistep": Kind(
+        {"gamma": _number, "at": _lengths}, {}, lambda lr, n, steps: MultiStep(lr, gamma=n["gamma"], milestones=n["at"])
+    ),
+    "exp": Kind({"gamma": _number}, {"every": length}, lambda lr, n, steps: Exponential(lr, gamma=_per_step(n))),
+    "inv": Kind(
+        {"gamma": _number, "power": _number},
+        {"every": length},
+        lambda lr, n, steps: Inverse(lr, gamma=n["gamma"] / n.get("every", 1), power=n["power"]),
+    ),
+    "poly": Kind(
+        {"power": _number},
+        {"over": length},
+        lambda lr, n, steps: Polynomial(lr, power=n["power"], steps=n.get("over", steps)),
+    ),
+    "sigmoid": Kind(
+        {"gamma": _number, "at": length},
+        {"every": length},
+        lambda lr, n, steps: SigmoidDecay(lr, gamma=n["gamma"] / n.get("every", 1), step_size=n["at"]),
+    ),
+    "cosine": Kind(
+        {},
+        {"to": _number, "over": length},
+        lambda lr, n, steps: Cosine(lr, n.get("over", steps), end=n.get("to", 0.0)),
+    ),
+    "onecycle": Kind(
+        {},
+        {"peak": _number, "over": length},
+        lambda lr, n, steps: OneCycle(lr, n.get("over", steps), pct_start=n.get("peak", 0.3)),
+    ),
+    "plateau": Kind(
+        {"gamma": _number, "patience": _whole},
+        {"threshold": _number, "cooldown": _whole, "least": _number},
+        lambda lr, n, steps: Plateau(
+            lr,
+            factor=n["gamma"],
+            patience=n["patience"],
+            threshold=n.get("threshold", 1e-4),
+            cooldown=n.get("cooldown", 0),
+            minimum=n.get("least", 0.0),
+        ),
+    ),
+}
+
+
+def read_policy(text: str) -> tuple[str, dict[str, Any]]:
+    """The policy's name and its fields.
+
+    Raises
+    ------
+    ValueError
+        If it is no policy's name, or a field is missing, unknown or no number.
+    """
+    name, _, rest = text.partition(":")
+    if name not in KINDS:
+        raise ValueError(f"expected a policy, one of {', '.join(KINDS)}; got {name!r}{similar(name, KINDS)}")
+    kind, fields = KINDS[name], dict[str, Any]()
+    known = kind.needs | kind.may
+    for pair in filter(None, rest.split(",")):
+        key, equals, value = (part.strip() for part in pair.partition("="))
+        if not equals or key not in known:
+            takes = f"takes {', '.join(f'{one}=' for one in known)}" if known else "takes no numbers"
+            raise ValueError(f"{name} {takes}; got {pair!r}")
+        if key in fields:
+            raise ValueError(f"{name}: {key} is there twice; several places go as at=30/40epochs")
+        try:
+            fields[key] = known[key](value)
+        except ValueError as error:
+            raise ValueError(f"{name}: {key}: {error}") from None
+    if missing := [key for key in kind.needs if key not in fields]:
+        raise ValueError(f"{name} needs {' and '.join(missing)}; see the policies in --help")
+    return name, fields
+
+
+def make_policy(text: str, lr: float, warmup: str | None, per_epoch: int, epochs: int) -> Policy:
+    """The policy with its lengths in steps; it begins when the warm-up is over and ends with the run.
+
+    Raises
+    ------
+    ValueError
+        If it or the warm-up cannot be with so many steps.
+    """
+    name, fields = read_policy(text)
+    ahead = length(warmup).steps(per_epoch) if warmup else 0
+    left = per_epoch * epochs - ahead
+    if left < 1:
+        raise ValueError(f"--warmup {warmup} is {ahead} steps, but the whole run has only {per_epoch * epochs}")
+    numbers = {key: _in_steps(value, per_epoch) for key, value in fields.items()}
+    try:
+        policy = KINDS[name].make(lr, numbers, left)
+    except ValueError as error:
+        raise ValueError(f"--policy {text}: {error}") from error
+    return Warmup(policy, ahead) if ahead else policy
+
+
+def _in_steps(value: Any, per_epoch: int) -> Any:
+    if isinstance(value, Length):
+        return value.steps(per_epoch)
+    return tuple(one.steps(per_epoch) for one in value) if isinstance(value, tuple) else value
+
+
+def similar(name: str, names: Any) -> str:
+    """``; did you mean …?`` where something is alike."""
+    near = get_close_matches(name, list(names), n=3)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+def policy_text(text: str) -> str:
+    """For argparse: the text as it is, once it makes sense."""
+    return _checked(text, read_policy)
+
+
+def length_text(text: str) -> str:
+    """For argparse: a length, as text."""
+    return _checked(text, length)
+
+
+def _checked(text: str, read: Callable[[str], Any]) -> str:
+    try:
+        read(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text

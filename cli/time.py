@@ -1,0 +1,108 @@
+"""The verb ``time``: how long each layer takes, forward and backward, as ``caffe time`` prints it."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from handbrew.layers import ClassLoss
+from handbrew.nets import Sequential
+
+from .mlp import as_sizes, make_mlp
+from .net import add_net_arguments
+from .options import Whole
+from .ready_made import READY_MADE
+from .run_folder import Run
+from .settings import refuse_options_of_sizes
+from .task import Array
+
+BATCH = 64  # of a net given by sizes
+EPILOG = """A layer's figure is the median of its times, those of the passes are means, over all iterations. The samples
+are random numbers. They run as in training: with dropout, batch statistics, and gradients down to the
+first layer with parameters. HANDBREW_THREADS says how many threads convolutions may use.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the verb."""
+    parser.epilog = EPILOG
+    parser.add_argument("folder", nargs="?", type=Path, metavar="RUN", help="folder that handbrew train left")
+    add_net_arguments(parser)
+    parser.add_argument(
+        "--batch-size", type=Whole(1), metavar="N", help=f"default: the run's, or a ready-made net's own; else {BATCH}"
+    )
+    parser.add_argument("--iterations", type=Whole(1), default=50, metavar="N", help="default: 50")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print a line for each layer and direction, and the means of whole passes."""
+    net, in_shape, usual = find(args)
+    X, y = samples(net, in_shape, args.batch_size or usual)
+    rows = net.profile(X, y, repeats=args.iterations)
+    print(f"{len(X):,} samples of shape {in_shape}, {args.iterations:,} iterations\n")
+    width = max(len(row.name) for row in rows)
+    for row in rows:
+        print(f"{row.name:<{width}}  forward: {_ms(row.forward)}")
+        print(f"{row.name:<{width}} backward: {_ms(row.backward)}")
+    forward, backward = whole_passes(net, X, y, args.iterations)
+    print(f"\naverage forward pass:     {_ms(forward)}")
+    print(f"average backward pass:    {_ms(backward)}")
+    print(f"average forward-backward: {_ms(forward + backward)}")
+    print(f"total:                    {_ms(args.iterations * (forward + backward))}")
+
+
+def find(args: argparse.Namespace) -> tuple[Sequential, tuple[int, ...], int]:
+    """The net, the shape of its samples, and a batch size.
+
+    Raises
+    ------
+    ValueError
+        If neither or both of a run and ``--net`` are named.
+    """
+    if (args.folder is None) == (args.net is None):
+        raise ValueError("time: expected either a run's folder or --net, such as --net 784-256-10 or --net lenet")
+    if args.folder is not None:
+        run = Run.open(args.folder)
+        return run.net, run.task.in_shape, run.settings.batch_size
+    if args.net in READY_MADE:
+        refuse_options_of_sizes(args)
+        own = READY_MADE[args.net]
+        return own.make(classes=10), own.in_shape, own.usual.batch_size
+    sizes = as_sizes(args.net) or ()
+    return make_mlp(sizes, activation=args.activation, dropout=args.dropout), sizes[:1], BATCH
+
+
+def samples(net: Sequential, in_shape: tuple[int, ...], count: int) -> tuple[Array, Array]:
+    """Random samples, and labels or quantities, as the net's loss takes them."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((count, *in_shape), np.float32)
+    out_shape = net.build(in_shape)
+    if isinstance(net.loss, ClassLoss):
+        return X, rng.integers(out_shape[0], size=count)
+    return X, rng.standard_normal((count, *out_shape), np.float32)
+
+
+def whole_passes(net: Sequential, X: Array, y: Array, iterations: int) -> tuple[float, float]:
+    """Mean seconds of a forward and of a backward pass, on a copy of the net."""
+    net = copy.deepcopy(net)
+    net.forward(X, y)
+    net.backward()
+    net.zero_grad()
+    seconds = [0.0, 0.0]
+    for _ in range(iterations):
+        start = perf_counter()
+        net.forward(X, y)
+        middle = perf_counter()
+        net.backward()
+        end = perf_counter()
+        net.zero_grad()
+        seconds[0], seconds[1] = seconds[0] + middle - start, seconds[1] + end - middle
+    return seconds[0] / iterations, seconds[1] / iterations
+
+
+def _ms(seconds: float) -> str:
+    return f"{1000 * seconds:9.3f} ms"

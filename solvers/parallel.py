@@ -1,0 +1,215 @@
+"""Several processes that train one net together, over MPI."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from fractions import Fraction
+from typing import Any, NoReturn
+
+import numpy as np
+
+from handbrew.layers import Buffer, Layer, StateError, wanted_threads
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# In which variable a launcher tells each process how many there are: MPICH, Intel and Microsoft; Open MPI; Slurm.
+SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
+MOST = 2**30  # elements in one message: not every MPI counts further than 2**31
+FORWARD_PASSES = 1  # the stream of random numbers that layers draw from in ``forward``
+
+
+class Ranks:
+    """The processes that train one net together: each has a copy of it, and a part of every batch.
+
+    A process is a *rank*, numbered from 0. All of them make the same calls in the same order; each call waits for the
+    others. Used as ``with ranks:``, an exception in one rank ends all of them.
+
+    A rank keeps to its share of the machine's cores: from the constructor on, NumPy's BLAS runs ``threads`` threads
+    (where threadpoolctl is installed), and so does handbrew, unless ``HANDBREW_THREADS`` says otherwise.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Comm
+        Whose processes these are, such as ``MPI.COMM_WORLD``.
+
+    Attributes
+    ----------
+    rank, size : int
+        Which process this is, and how many there are.
+    threads : int
+        The cores that this process may run on, divided by the ranks that share them.
+    """
+
+    def __init__(self, comm: Any) -> None:
+        self.comm = comm.Dup()  # so that no message of the caller's is taken for one of ours
+        self.rank, self.size = int(comm.Get_rank()), int(comm.Get_size())
+        self.threads = self._share_of_cores()
+        if self.size > 1:
+            os.environ.setdefault("HANDBREW_THREADS", str(self.threads))
+            _limit_blas(wanted_threads())
+
+    def __enter__(self) -> Ranks:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None and self.size > 1:
+            self.abort(error)
+
+    def abort(self, error: BaseException) -> NoReturn:
+        """End all processes because of an error in this one: the others would wait for it for ever."""
+        if self.rank:
+            time.sleep(0.5)  # an error that all have met is told by rank 0 alone
+        traceback.print_exception(error)
+        text = f"rank {self.rank} of {self.size}: {type(error).__name__}: {error}"
+        print(  # noqa: T201
+            f"{text}; all ranks stop. A run that takes snapshots goes on from the last one with resume=True "
+            f"(handbrew train --resume), on any number of ranks.",
+            file=sys.stderr,
+        )
+        sys.stdout.flush()
+        sys.stderr.flush()
+        code = error.code if isinstance(error, SystemExit) else 130 if isinstance(error, KeyboardInterrupt) else 1
+        self.comm.Abort(code if isinstance(code, int) else 1)
+        os._exit(1)  # MPI promises no more than a best try
+
+    def sum(self, array: Array) -> None:
+        """Replace an array by the sum of all ranks' arrays, in place; all get the same bits."""
+        from mpi4py import MPI
+
+        flat = array.reshape(-1)
+        if not np.may_share_memory(flat, array) and array.size:
+            raise ValueError("Ranks.sum works in place, so the array has to be contiguous")
+        for start in range(0, flat.size, MOST):
+            self.comm.Allreduce(MPI.IN_PLACE, flat[start : start + MOST])
+
+    def stack(self, array: Array) -> Array:
+        """Return the arrays of all ranks, which are of one shape, along a new first axis."""
+        stacked = np.empty((self.size, *array.shape), array.dtype)
+        self.comm.Allgather(np.ascontiguousarray(array), stacked)
+        return stacked
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return any one object of each rank, by rank; only rank 0 gets them, the others an empty list."""
+        return self.comm.gather(value) or []
+
+    def broadcast(self, value: Any) -> Any:
+        """Return rank 0's object."""
+        return self.comm.bcast(value)
+
+    def broadcast_state(self, net: Layer) -> None:
+        """Give all ranks the parameters and buffers of rank 0.
+
+        Raises
+        ------
+        StateError
+            In all ranks, if one has another net.
+        """
+        arrays: dict[str, Buffer] = {**net.params, **net.buffers}
+        nets = self.comm.allgather({path: f"{a.data.dtype} {a.shape}" for path, a in arrays.items()})
+        for rank, found in enumerate(nets):
+            if found != nets[0]:
+                differ = [
+                    f"{path}: {nets[0].get(path, 'nothing')} in rank 0, {found.get(path, 'nothing')} in rank {rank}"
+                    for path in nets[0] | found
+                    if nets[0].get(path) != found.get(path)
+                ]
+                raise StateError(f"rank {rank} of {self.size} has another net than rank 0\n  " + "\n  ".join(differ))
+        for array in (arrays[path] for path in nets[0]):  # in one order everywhere
+            flat = array.data.reshape(-1)
+            for start in range(0, flat.size, MOST):
+                self.comm.Bcast(flat[start : start + MOST])
+            array.data = flat.reshape(array.shape)
+
+    def average_buffers(self, net: Layer) -> None:
+        """Replace each floating-point buffer by its mean over the ranks, which saw other samples."""
+        arrays = [b.data for b in net.buffers.values() if b.data.dtype.kind == "f"]
+        if not arrays or self.size == 1:
+            return
+        message = np.concatenate([a.ravel() for a in arrays], dtype=np.float64)
+        self.sum(message)
+        message /= self.size
+        start = 0
+        for array in arrays:
+            array[...] = message[start : start + array.size].reshape(array.shape)
+            start += array.size
+
+    def synchronise(self, net: Layer) -> None:
+        """Let layers that take statistics over the batch take them over the samples of all ranks.
+
+        These are the layers with an attribute ``across``, such as ``BatchNorm``.
+        """
+        for _, layer in net.walk():
+            if self.size > 1 and hasattr(layer, "across"):
+                layer.across = self.stack
+
+    def scatter_generators(self, net: Layer, states: list[dict[str, Any]] | None = None, step: int = 0) -> None:
+        """Let each rank draw random numbers of its own in ``forward`` (two equal masks would drop the same units).
+
+        Rank 0 draws what a process alone would; those of another depend on the seed, the layer's path and the rank.
+        ``states`` are what ``gather(net.generator_states())`` was after some steps: each rank goes on from its own. One
+        beyond these starts with numbers that depend on ``step`` too.
+        """
+        known = states is not None and self.rank < len(states)
+        mine = dict(states[self.rank]) if states is not None and known else {}
+        if self.rank:
+            key = (self.rank,) if known or not step else (self.rank, step)
+            for path, layer in net.walk():
+                if path not in mine:
+                    mine[path] = _own(layer.generator(FORWARD_PASSES), key)
+        if self.rank or states is not None:
+            net.load_generator_states(mine)
+
+    def _share_of_cores(self) -> int:
+        from mpi4py import MPI
+
+        cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+        neighbours = self.comm.Split_type(MPI.COMM_TYPE_SHARED)  # the ranks on this machine
+        used = [core for each in neighbours.allgather(cores) for core in each]
+        neighbours.Free()
+        return max(1, int(sum(Fraction(1, used.count(core)) for core in cores)))
+
+
+def world() -> Any:
+    """Return MPI's COMM_WORLD if an mpiexec (or srun) has started this process as one of several, else ``None``.
+
+    Raises
+    ------
+    ImportError
+        If mpi4py is not installed.
+    RuntimeError
+        If the launcher belongs to another MPI than mpi4py: every process would take itself for the only one.
+    """
+    started = max((int(os.environ[name]) for name in SIZES if os.environ.get(name, "").isdecimal()), default=1)
+    if started == 1:
+        return None
+    try:
+        from mpi4py import MPI
+    except ImportError as error:
+        raise ImportError(
+            f"started as one of {started} processes, which need mpi4py: pip install 'handbrew[mpi]'"
+        ) from error
+    if MPI.COMM_WORLD.Get_size() == 1:
+        library = MPI.Get_library_version().split("\n")[0].strip()
+        raise RuntimeError(
+            f"started as one of {started} processes, but MPI knows of one only: mpiexec is of another MPI than the one "
+            f"that mpi4py uses ({library}); take the mpiexec that belongs to it"
+        )
+    return MPI.COMM_WORLD
+
+
+def _own(generator: np.random.Generator, key: tuple[int, ...]) -> Any:
+    """The state of a generator of the same seed and another key."""
+    seed = generator.bit_generator.seed_seq
+    child = np.random.SeedSequence(seed.entropy, spawn_key=key)  # type: ignore[attr-defined]
+    return np.random.default_rng(child).bit_generator.state
+
+
+def _limit_blas(threads: int) -> None:
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        return
+    threadpool_limits(threads, user_api="blas")

@@ -1,0 +1,64 @@
+"""Signals that ask a training to stop, or to take a snapshot, when its step is done."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
+
+STOP = [getattr(signal, name) for name in ("SIGINT", "SIGTERM") if hasattr(signal, name)]
+SNAPSHOT = [getattr(signal, name) for name in ("SIGHUP",) if hasattr(signal, name)]
+
+
+class Signals:
+    """Inside ``with``, SIGINT and SIGTERM set ``stop`` and SIGHUP sets ``snapshot``; a second SIGINT stops at once.
+
+    Handlers can be set in the main thread only; in another one signals do what they always did.
+    """
+
+    def __init__(self) -> None:
+        self.stop: signal.Signals | None = None
+        self.snapshot = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Signals:
+        try:
+            for number in (*STOP, *SNAPSHOT):
+                self._before[number] = signal.signal(number, self._take)
+        except ValueError:  # not the main thread
+            pass
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            # None: set by something else than Python, and cannot be put back.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    @property
+    def flags(self) -> list[bool]:
+        """Which signals have come, so that processes can tell each other."""
+        return [*(self.stop == number for number in STOP), self.snapshot]
+
+    @flags.setter
+    def flags(self, counts: Sequence[float]) -> None:
+        asked = [number for number, count in zip(STOP, counts, strict=False) if count]
+        self.stop = self.stop or (asked[0] if asked else None)
+        self.snapshot = bool(counts[-1])
+
+    def leave(self) -> None:
+        """Leave as the signal asks for: KeyboardInterrupt for SIGINT, exit code 128 + n for others."""
+        if self.stop == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise SystemExit(128 + int(self.stop or 0))
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        if number in SNAPSHOT:
+            self.snapshot = True
+        elif self.stop is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        else:
+            self.stop = signal.Signals(number)
+            if number == signal.SIGINT:
+                print("\nfinishing the step; again to stop at once", file=sys.stderr, flush=True)  # noqa: T201

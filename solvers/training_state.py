@@ -1,0 +1,164 @@
+"""The whole state of a training: into a snapshot, and out of one."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import TYPE_CHECKING, Any
+from warnings import warn
+
+import numpy as np
+
+from handbrew.data import Dataset
+from handbrew.layers import StateError, build_from
+from handbrew.nets.saving import fitting, shapes_of
+
+from .environment import differences
+
+if TYPE_CHECKING:
+    from .training import Training
+
+FINGERPRINT = 64  # samples
+
+
+def snapshot(run: Training, best: bool = False) -> None:
+    """Write a snapshot; of several processes the first does, of all of them.
+
+    A snapshot that cannot be written ends the training, or is only told of, as ``run.snapshots`` wants it.
+    """
+    generators = run.net.generator_states()
+    if run.ranks is not None:
+        everywhere = run.ranks.gather(generators)
+        if run.ranks.rank:
+            return
+    else:
+        everywhere = [generators]
+    if run.snapshots is None:
+        return
+    tree = training_state(run, everywhere)
+    try:
+        run.snapshots.write_best(tree) if best else run.snapshots.write(tree, run.step)
+    except OSError as error:
+        if run.snapshots.required:
+            raise
+        run.tell(f"no snapshot after step {run.step}: {error}; training goes on")
+
+
+def training_state(run: Training, generators: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return all that the rest of the training depends on."""
+    return {
+        "net": {"arrays": run.net.state(), "shapes": json.dumps(shapes_of(run.net))},
+        "solver": run.solver.state(),
+        "generators": generators,
+        "batches": run.batches.state(),
+        "data": fingerprint(run.batches.data),
+        "epoch": run.epoch,
+        "step": run.step,
+        "epoch_step": run.epoch_step,
+        "elapsed": run.elapsed,
+        "running": [run.running.total, run.running.shares],
+        "best": run.best,
+        "history": run.history.state(),
+        "average": run.average and run.average.state(),
+        "callbacks": [{"class": type(c).__name__, "state": c.state()} for c in run.callbacks],
+        "loop": loop_settings(run),
+        "environment": run.environment,
+    }
+
+
+def restore_training(run: Training, tree: dict[str, Any]) -> list[str]:
+    """Take over what ``training_state`` returned; return what is not as it was, as sentences.
+
+    Raises
+    ------
+    StateError
+        If it is the state of another net, solver, data set or list of callbacks.
+    """
+    refuse_others(run, tree)
+    net = run.net
+    arrays = tree["net"]["arrays"]
+    build_from(net, arrays=arrays, **json.loads(tree["net"]["shapes"]))
+    net.load_state(arrays)
+    complaints = run.solver.restore(tree["solver"])
+    try:
+        run.batches.restore(tree["batches"])
+    except ValueError as error:
+        raise StateError(f"fit: {error}") from error
+    generators = tree["generators"]
+    if run.ranks is None:
+        net.load_generator_states(generators[0])
+    else:
+        run.ranks.scatter_generators(net, generators, tree["step"])
+    run.epoch, run.step, run.epoch_step = tree["epoch"], tree["step"], tree["epoch_step"]
+    run.saved = run.step, run.epoch
+    run.elapsed, run.best = tree["elapsed"], tree["best"]
+    run.running.total, run.running.shares = tree["running"]
+    run.history.restore(tree["history"])
+    if run.average is not None:
+        run.average.restore(tree["average"])
+    for callback, entry in zip(run.callbacks, tree["callbacks"], strict=True):
+        callback.restore(entry["state"])
+    complaints += differences(tree["loop"], loop_settings(run))
+    return complaints + differences(tree["environment"], run.environment)
+
+
+def refuse_others(run: Training, tree: dict[str, Any]) -> None:
+    """Raise a ``StateError`` if the snapshot is one of another training."""
+    wrong = []
+    if tree["data"] != fingerprint(run.batches.data):
+        wrong.append("the training data are others")
+    before, here = [entry["class"] for entry in tree["callbacks"]], [type(c).__name__ for c in run.callbacks]
+    if before != here:
+        wrong.append(f"the callbacks were {before}, here they are {here}")
+    if (tree["average"] is None) != (run.average is None):
+        wrong.append(
+            f"average_decay was {'not ' if run.average else ''}set, here it is {'' if run.average else 'not '}set"
+        )
+    if wrong:
+        raise StateError(f"fit: the snapshot is of another training: {'; '.join(wrong)}")
+
+
+def resume(run: Training) -> None:
+    """Go on from the newest snapshot that is whole; begin if there is none."""
+    if run.snapshots is None:
+        raise ValueError("fit: resume=True needs to know where the snapshots are: fit(…, snapshots=folder)")
+    found = run.snapshots.newest() if run.ranks is None or run.ranks.rank == 0 else None
+    if run.ranks is not None:
+        found = run.ranks.broadcast(found)
+    if found is None:
+        return
+    tree, path, complaints = found
+    with fitting(path):
+        complaints += [f"{path}: {sentence}" for sentence in restore_training(run, tree)]
+    for sentence in complaints:
+        warn(f"fit: {sentence}", stacklevel=4)
+
+
+def refuse_earlier_snapshots(run: Training) -> None:
+    """Raise a ``FileExistsError`` if a new training would mix its snapshots with those of another."""
+    if run.snapshots is not None and (run.ranks is None or run.ranks.rank == 0) and run.snapshots.paths():
+        raise FileExistsError(
+            f"fit: {run.snapshots.folder} holds snapshots of an earlier training; go on with it by resume=True, choose "
+            f"another folder, or remove them"
+        )
+
+
+def loop_settings(run: Training) -> dict[str, Any]:
+    """What was asked of the loop, as far as results depend on it."""
+    return {
+        "iter_size": run.iter_size,
+        "test_interval": run.test_interval,
+        "average_decay": run.average and run.average.decay,
+        "processes": run.ranks.size if run.ranks else 1,
+    }
+
+
+def fingerprint(data: Dataset) -> dict[str, Any]:
+    """Return what tells one data set from another: shapes, kinds, and a checksum of some samples."""
+    some = np.linspace(0, len(data) - 1, FINGERPRINT).astype(np.int64)
+    X, y = np.ascontiguousarray(data.X[some]), np.ascontiguousarray(data.y[some])
+    return {
+        "X": f"{data.X.dtype} {data.X.shape}",
+        "y": f"{data.y.dtype} {data.y.shape}",
+        "checksum": zlib.crc32(y.data, zlib.crc32(X.data)),
+    }

@@ -1,0 +1,349 @@
+"""A training that was stopped and goes on is, to the bit, the one that was never stopped."""
+
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+from handbrew.data import Batches, Dataset, FileFormatError, blobs
+from handbrew.layers import Affine, BatchNorm, Dropout, ReLU, Residual, SoftmaxCrossEntropy, StateError
+from handbrew.nets import Sequential, TopK
+from handbrew.solvers import (
+    SGD,
+    AdaDelta,
+    AdaGrad,
+    Adam,
+    AdamW,
+    Callback,
+    Cosine,
+    EarlyStopping,
+    Plateau,
+    RMSProp,
+    Snapshots,
+    Step,
+    Warmup,
+)
+
+DATA, HELD_OUT = blobs(90, seed=3).split(0.3, seed=0)
+SOLVERS = {
+    "SGD": lambda net: SGD(net, 0.05, momentum=0.9, weight_decay=1e-3),
+    "Nesterov": lambda net: SGD(net, 0.05, momentum=0.9, nesterov=True, clip_norm=1.0),
+    "AdaGrad": lambda net: AdaGrad(net, 0.05),
+    "RMSProp": lambda net: RMSProp(net, 0.01),
+    "AdaDelta": lambda net: AdaDelta(net, 1.0),
+    "Adam": lambda net: Adam(net, Warmup(Step(0.02, gamma=0.5, step_size=7), 5), l1=1e-4),
+    "AdamW": lambda net: AdamW(net, Cosine(0.02, 40), weight_decay=0.1),
+    "Plateau": lambda net: SGD(net, Plateau(0.1, patience=1, threshold=0.5)),
+}
+
+
+class Stop(Callback):
+    """Leaves in the middle, by an error after so many steps."""
+
+    def __init__(self, after):
+        self.after = after
+
+    def after_step(self, run, loss):
+        if run.step == self.after:
+            raise InterruptedError
+
+
+def make_net(seed=1):
+    body = Residual(Sequential(Affine(8), BatchNorm(), ReLU(), Dropout(0.3)))
+    return Sequential(Affine(8), Dropout(0.2), body, Affine(3), SoftmaxCrossEntropy(), seed=seed)
+
+
+def begin(make, after=None, net=None, **options):
+    net = make_net() if net is None else net
+    solver = make(net)
+    options = {"epochs": 5, "batch_size": 10, "progress": False, "metrics": {"top2": TopK(2)}} | options
+    history = solver.fit(DATA, HELD_OUT, callbacks=[*options.pop("callbacks", []), Stop(after)], **options)
+    return history, net.state(), solver
+
+
+def stopped(folder, make, after, **options):
+    with pytest.raises(InterruptedError):
+        begin(make, after, snapshots=folder, **options)
+
+
+def assert_equal(one, other):
+    (rows, arrays, solver), (other_rows, other_arrays, other_solver) = one, other
+    assert [row[:-1] for row in rows] == [row[:-1] for row in other_rows]  # all but the seconds
+    assert rows.validations == other_rows.validations
+    assert list(rows.losses) == list(other_rows.losses)
+    assert solver.lr == other_solver.lr
+    for name, array in arrays.items():
+        assert array.tobytes() == other_arrays[name].tobytes(), name
+
+
+@pytest.mark.parametrize("after", [7, 18])  # an epoch has 7 batches
+@pytest.mark.parametrize("name", SOLVERS)
+def test_every_rule_and_policy(tmp_path, name, after):
+    undisturbed = begin(SOLVERS[name])
+    folder = Snapshots(tmp_path, every=2)
+    stopped(folder, SOLVERS[name], after)
+    assert_equal(begin(SOLVERS[name], snapshots=folder, resume=True), undisturbed)
+
+
+@pytest.mark.parametrize("after", [3, 8])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"iter_size": 3},
+        {"average_decay": 0.9},
+        {"test_interval": 2},
+        {"shuffle": False, "seed": 4},
+        {"iter_size": 2, "average_decay": 0.99, "test_interval": 3},
+    ],
+    ids=str,
+)
+def test_every_option(tmp_path, options, after):
+    undisturbed = begin(SOLVERS["SGD"], callbacks=[EarlyStopping(50)], **options)
+    folder = Snapshots(tmp_path, every=1)
+    stopped(folder, SOLVERS["SGD"], after, callbacks=[EarlyStopping(50)], **options)
+    again = begin(SOLVERS["SGD"], callbacks=[EarlyStopping(50)], snapshots=folder, resume=True, **options)
+    assert_equal(again, undisturbed)
+
+
+def test_early_stopping_remembers_its_best(tmp_path):
+    options = {"epochs": 40, "callbacks": [EarlyStopping(3)]}
+    undisturbed = begin(SOLVERS["SGD"], **options)
+    assert len(undisturbed[0]) < 40
+    stopped(tmp_path, SOLVERS["SGD"], 7 * (len(undisturbed[0]) - 1) + 2, epochs=40, callbacks=[EarlyStopping(3)])
+    again = begin(SOLVERS["SGD"], epochs=40, callbacks=[EarlyStopping(3)], snapshots=tmp_path, resume=True)
+    assert_equal(again, undisturbed)
+
+
+def test_at_the_end_of_each_epoch(tmp_path):
+    undisturbed = begin(SOLVERS["Adam"])
+    stopped(tmp_path, SOLVERS["Adam"], 17)
+    assert [path.name for path in Snapshots(tmp_path).paths()] == [
+        "step-000000007.safetensors",
+        "step-000000014.safetensors",
+    ]
+    assert_equal(begin(SOLVERS["Adam"], snapshots=tmp_path, resume=True), undisturbed)
+
+
+def test_again_and_again(tmp_path):
+    undisturbed = begin(SOLVERS["SGD"])
+    folder = Snapshots(tmp_path, every=3)
+    stopped(folder, SOLVERS["SGD"], 4)
+    for after in (8, 9, 20, 34):
+        stopped(folder, SOLVERS["SGD"], after, resume=True)
+    assert_equal(begin(SOLVERS["SGD"], snapshots=folder, resume=True), undisturbed)
+
+
+def test_more_epochs_than_were_asked_for_first(tmp_path):
+    begin(SOLVERS["SGD"], epochs=3, snapshots=tmp_path)
+    more = begin(SOLVERS["SGD"], epochs=5, snapshots=tmp_path, resume=True)
+    assert_equal(more, begin(SOLVERS["SGD"]))
+
+
+def test_at_the_end_nothing_is_left_to_do(tmp_path):
+    first = begin(SOLVERS["SGD"], average_decay=0.9, snapshots=tmp_path)
+    before = sorted(path.read_bytes() for path in tmp_path.iterdir())
+    again = begin(SOLVERS["SGD"], average_decay=0.9, snapshots=tmp_path, resume=True)
+    assert_equal(again, first)
+    assert sorted(path.read_bytes() for path in tmp_path.iterdir()) == before
+
+
+def test_batches_of_the_users_own(tmp_path):
+    def once(after=None, **options):
+        net = make_net()
+        solver = SOLVERS["SGD"](net)
+        history = solver.fit(
+            Batches(DATA, batch_size=12, seed=5, drop_last=True),
+            epochs=4,
+            progress=False,
+            callbacks=[Stop(after)],
+            **options,
+        )
+        return history, net.state(), solver
+
+    undisturbed = once()
+    with pytest.raises(InterruptedError):
+        once(9, snapshots=Snapshots(tmp_path, every=2))
+    assert_equal(once(snapshots=Snapshots(tmp_path, every=2), resume=True), undisturbed)
+
+
+def test_a_rate_that_was_set_on_the_way(tmp_path):
+    class Halve(Callback):
+        def after_epoch(self, run, row):
+            if row.epoch == 2:
+                run.solver.lr = 0.01
+
+    undisturbed = begin(SOLVERS["SGD"], callbacks=[Halve()])
+    stopped(tmp_path, SOLVERS["SGD"], 17, callbacks=[Halve()])
+    again = begin(SOLVERS["SGD"], callbacks=[Halve()], snapshots=tmp_path, resume=True)
+    assert_equal(again, undisturbed)
+    assert again[2].lr == 0.01
+
+
+def test_a_rate_that_is_another_one_here_counts(tmp_path):
+    stopped(tmp_path, SOLVERS["SGD"], 17)
+    with pytest.warns(UserWarning, match=r"given_lr was '0\.05', here it is '0\.01'"):
+        _, _, solver = begin(lambda net: SGD(net, 0.01, 0.9, weight_decay=1e-3), snapshots=tmp_path, resume=True)
+    assert solver.lr == 0.01
+
+
+def test_frozen_parameters_stay_frozen(tmp_path):
+    def make(net):
+        net.build((2,))
+        net.params["affine1.W"].trainable = False
+        return SOLVERS["Adam"](net)
+
+    undisturbed = begin(make)
+    stopped(tmp_path, make, 17)
+    assert_equal(begin(make, snapshots=tmp_path, resume=True), undisturbed)
+    first = make_net()
+    first.build((2,))
+    np.testing.assert_array_equal(undisturbed[1]["affine1.W"], first.params["affine1.W"].data)
+
+
+def test_nothing_there_is_a_beginning(tmp_path):
+    assert_equal(begin(SOLVERS["SGD"], snapshots=tmp_path / "new", resume=True), begin(SOLVERS["SGD"]))
+
+
+def test_a_damaged_snapshot_is_told_of_and_the_one_before_it_taken(tmp_path):
+    undisturbed = begin(SOLVERS["SGD"])
+    folder = Snapshots(tmp_path, every=2)
+    stopped(folder, SOLVERS["SGD"], 17)
+    newest = folder.paths()[-1]
+    data = bytearray(newest.read_bytes())
+    data[-100] ^= 1
+    newest.write_bytes(data)
+    with pytest.warns(UserWarning, match=f"{newest.name}.*damaged") as caught:
+        again = begin(SOLVERS["SGD"], snapshots=folder, resume=True)
+    assert len(caught) == 1
+    assert_equal(again, undisturbed)
+
+
+def test_all_damaged(tmp_path):
+    stopped(tmp_path, SOLVERS["SGD"], 17)
+    for path in Snapshots(tmp_path).paths():
+        path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(FileFormatError, match="no snapshot that can be read"):
+        begin(SOLVERS["SGD"], snapshots=tmp_path, resume=True)
+
+
+def other_data(options):
+    net = make_net()
+    SOLVERS["SGD"](net).fit(
+        Dataset(DATA.X + 1, DATA.y), HELD_OUT, batch_size=10, callbacks=[Stop(99)], progress=False, **options
+    )
+
+
+@pytest.mark.parametrize(
+    ("go_on", "error", "message"),
+    [
+        (lambda o: begin(SOLVERS["Adam"], **o), StateError, "the rule was SGD, here it is Adam"),
+        (lambda o: begin(SOLVERS["SGD"], batch_size=11, **o), StateError, r"batch_size 10 \(here 11\)"),
+        (lambda o: begin(SOLVERS["SGD"], callbacks=[EarlyStopping()], **o), StateError, "callbacks were"),
+        (lambda o: begin(SOLVERS["SGD"], average_decay=0.9, **o), StateError, "average_decay was not set"),
+        (
+            lambda o: begin(SOLVERS["SGD"], net=Sequential(Affine(3), SoftmaxCrossEntropy()), **o),
+            StateError,
+            "unknown: affine2",
+        ),
+        (other_data, StateError, "the training data are others"),
+    ],
+)
+def test_the_snapshot_of_another_training(tmp_path, go_on, error, message):
+    stopped(tmp_path, SOLVERS["SGD"], 17)
+    with pytest.raises(error, match=message) as caught:
+        go_on({"snapshots": tmp_path, "resume": True})
+    assert "step-000000014.safetensors" in str(caught.value)
+
+
+def test_a_new_training_does_not_mix_with_an_old_one(tmp_path):
+    stopped(tmp_path, SOLVERS["SGD"], 17)
+    with pytest.raises(FileExistsError, match="holds snapshots of an earlier training"):
+        begin(SOLVERS["SGD"], snapshots=tmp_path)
+
+
+def test_resume_without_a_place():
+    with pytest.raises(ValueError, match="where the snapshots are"):
+        begin(SOLVERS["SGD"], resume=True)
+
+
+def test_the_best_is_kept_apart(tmp_path):
+    from handbrew.solvers import read_snapshot
+
+    history, _, _ = begin(SOLVERS["SGD"], epochs=12, snapshots=Snapshots(tmp_path, keep=1))
+    best = min(history.validations, key=lambda look: look.loss)
+    assert best.step < history.validations[-1].step
+    assert read_snapshot(Snapshots(tmp_path).best)["step"] == best.step
+
+
+def test_other_threads_are_warned_of(tmp_path):
+    program = """
+import warnings, sys
+warnings.simplefilter("error")
+sys.path[:0] = [{tests!r}]
+from test_resume import *
+begin(SOLVERS["SGD"], epochs=int(sys.argv[1]), snapshots={folder!r}, resume=True)
+"""
+    program = program.format(tests=os.path.dirname(__file__), folder=str(tmp_path))
+
+    def go(epochs, threads):
+        env = os.environ | {"HANDBREW_THREADS": str(threads)}
+        command = [sys.executable, "-c", program, str(epochs)]
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+    assert go(1, 1).returncode == 0
+    same, other = go(2, 1), go(3, 3)
+    assert same.returncode == 0, same.stderr
+    assert "threads: 1 before, 3 now" in other.stderr
+
+
+@pytest.mark.parametrize("steps", [1, 3, 100])
+def test_verify(tmp_path, steps):
+    folder = Snapshots(tmp_path, every=5)
+    stopped(folder, SOLVERS["Adam"], 17)
+    solver = SOLVERS["Adam"](make_net())
+    options = {"batch_size": 10, "epochs": 5, "snapshots": folder, "callbacks": [Stop(99)]}
+    verdict = solver.verify(steps, DATA, HELD_OUT, **options)
+    assert verdict.equal
+    assert (verdict.first, verdict.last, verdict.whole) == (10, min(10 + steps, 15), steps >= 5)
+    assert f"steps 11 to {min(10 + steps, 15)} repeated" in str(verdict)
+
+
+def test_verify_finds_what_is_not_the_same(tmp_path):
+    folder = Snapshots(tmp_path, every=5)
+    stopped(folder, SOLVERS["SGD"], 17)
+    options = {"batch_size": 10, "epochs": 5, "snapshots": folder, "callbacks": [Stop(99)]}
+    other = SGD(make_net(), 0.04, momentum=0.9, weight_decay=1e-3)  # its first loss is still the same
+    verdict = other.verify(5, DATA, HELD_OUT, **options)
+    assert not verdict.equal
+    assert verdict.step == 12
+    assert "the loss of step 12 is the first that differs" in str(verdict)
+    only_last = SGD(make_net(), 0.05, momentum=0.9, weight_decay=1e-3)
+    original = SGD.step
+
+    def late(self, total=None):
+        original(self, total)
+        if self.steps == 15:
+            self.net.params["affine2.b"].data[0] += 1e-6
+
+    only_last.step = late.__get__(only_last)
+    verdict = only_last.verify(5, DATA, HELD_OUT, **options)
+    assert verdict.step is None
+    assert verdict.arrays == ["affine2.b"]
+
+
+def test_verify_needs_two(tmp_path):
+    with pytest.raises(ValueError, match="needs two snapshots"):
+        SOLVERS["SGD"](make_net()).verify(5, DATA, snapshots=tmp_path)
+
+
+def test_nothing_is_warned_of_when_all_is_as_it_was(tmp_path):
+    stopped(tmp_path, SOLVERS["SGD"], 17)
+    copy = tmp_path.with_name("copy")
+    shutil.copytree(tmp_path, copy)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        begin(SOLVERS["SGD"], snapshots=copy, resume=True)
