@@ -25,7 +25,7 @@ EXAMPLES = """examples:
   handbrew time --net lenet                       milliseconds of each layer, forward and backward
   handbrew find-lr --data mnist/ --net lenet      a learning rate to begin with
   handbrew check mylayers:Swish --input 4,3       your own layer's gradients, element by element
-  handbrew replay run/snapshots/DUMP              the step that met a NaN, once more
+  handbrew replay run/non-finite.safetensors      the batch that met a NaN, once more
 
 handbrew VERB --help tells more about each.
 """

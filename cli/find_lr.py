@@ -23,8 +23,8 @@ from .training import prepared
 
 TABLE, PICTURE = "find-lr.csv", "find-lr.png"
 EPILOG = f"""{train.DATA}
-A batch a rate: it rises from --low to --high, and the loss is watched until it runs away. Where the loss
-falls fastest is a good rate to begin with. The net is not kept. A --config for train will do: what it says
+A batch a rate: it rises from --low to --high, and the loss is watched until it runs away. Halfway down
+its fall is a good rate to begin with. The net is not kept. A --config for train will do: what it says
 of epochs, policy, snapshots and the like is passed over.
 """
 

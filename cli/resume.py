@@ -72,11 +72,13 @@ def go_on(folder: Path, args: argparse.Namespace, plots: bool) -> None:
         raise ValueError(
             f"{folder}: this run is finished; --epochs with more than {plan.settings.epochs} goes on with it"
         )
+    if not settings.snapshots:
+        raise ValueError(f"{folder}: this run was begun with --no-snapshots, so handbrew train has to begin anew")
     plan = replace(plan, settings=settings)
     with together() as (comm, first):
         train, held_out = read_again(folder, plan)
         net, solver = make_trainee(settings, plan.task, train, comm)
-        if first:
+        if first and results is None:  # a finished run stays one until there is a better
             plan.save(folder)
         history = fit(solver, plan, train, held_out, folder, watchers(settings, folder), resume=True)
         if first:

@@ -19,7 +19,7 @@ from .settings import Settings
 from .task import Task
 
 NET, CONFIG, HISTORY = "net.safetensors", "config.json", "history.csv"
-SNAPSHOTS, EVENTS = "snapshots", "events"
+SNAPSHOTS, EVENTS, DUMP = "snapshots", "events", "non-finite.safetensors"
 LOSS, CONFUSION, PREDICTED = "loss.png", "confusion.png", "predicted.png"
 
 
@@ -151,7 +151,7 @@ class UnfinishedError(ValueError):
 def claim(folder: Path, plan: Plan) -> None:
     """Make the folder for a new run, in the place of an earlier one, and write its plan there."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (NET, HISTORY, LOSS, CONFUSION, PREDICTED):  # of another run they would lie
+    for name in (NET, HISTORY, LOSS, CONFUSION, PREDICTED, DUMP):  # of another run they would lie
         (folder / name).unlink(missing_ok=True)
     for name in (SNAPSHOTS, EVENTS):
         rmtree(folder / name, ignore_errors=True)
@@ -180,13 +180,11 @@ def refuse_to_replace(folder: Path, restart: bool) -> None:
 
 def abandon(folder: Path) -> None:
     """Remove the plan of a run that came to nothing, and the folder if nothing else is in it."""
-    places = (folder / SNAPSHOTS, folder)
-    if places[0].is_dir() and any(places[0].iterdir()):  # snapshots, or the dump of what was not finite
+    if Snapshots(folder / SNAPSHOTS).paths() or (folder / DUMP).exists():
         return
     (folder / CONFIG).unlink(missing_ok=True)
-    for place in places:
-        if place.is_dir() and not any(place.iterdir()):
-            place.rmdir()
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def how_to_go_on(folder: Path) -> str:

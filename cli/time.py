@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import copy
+from operator import add
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 
 import numpy as np
@@ -21,9 +23,9 @@ from .settings import refuse_options_of_sizes
 from .task import Array
 
 BATCH = 64  # of a net given by sizes
-EPILOG = """A layer's figure is the median of its times, those of the passes are means, over all iterations. The samples
-are random numbers. They run as in training: with dropout, batch statistics, and gradients down to the
-first layer with parameters. HANDBREW_THREADS says how many threads convolutions may use.
+EPILOG = """Times are medians over all iterations, in milliseconds; the total is their sum. The samples are random
+numbers, and run as in training: with dropout, batch statistics, and gradients down to the first layer with
+parameters. HANDBREW_THREADS says how many threads convolutions may use.
 """
 
 
@@ -49,10 +51,10 @@ def run(args: argparse.Namespace) -> None:
         print(f"{row.name:<{width}}  forward: {_ms(row.forward)}")
         print(f"{row.name:<{width}} backward: {_ms(row.backward)}")
     forward, backward = whole_passes(net, X, y, args.iterations)
-    print(f"\naverage forward pass:     {_ms(forward)}")
-    print(f"average backward pass:    {_ms(backward)}")
-    print(f"average forward-backward: {_ms(forward + backward)}")
-    print(f"total:                    {_ms(args.iterations * (forward + backward))}")
+    print(f"\nforward pass:     {_ms(median(forward))}")
+    print(f"backward pass:    {_ms(median(backward))}")
+    print(f"forward-backward: {_ms(median(map(add, forward, backward)))}")
+    print(f"total:            {_ms(sum(forward) + sum(backward))}")
 
 
 def find(args: argparse.Namespace) -> tuple[Sequential, tuple[int, ...], int]:
@@ -86,22 +88,20 @@ def samples(net: Sequential, in_shape: tuple[int, ...], count: int) -> tuple[Arr
     return X, rng.standard_normal((count, *out_shape), np.float32)
 
 
-def whole_passes(net: Sequential, X: Array, y: Array, iterations: int) -> tuple[float, float]:
-    """Mean seconds of a forward and of a backward pass, on a copy of the net."""
+def whole_passes(net: Sequential, X: Array, y: Array, iterations: int) -> tuple[list[float], list[float]]:
+    """The seconds of each forward and of each backward pass, on a copy of the net."""
     net = copy.deepcopy(net)
-    net.forward(X, y)
-    net.backward()
-    net.zero_grad()
-    seconds = [0.0, 0.0]
+    net.forward(X, y)  # the first pass makes what the others find
+    forward, backward = list[float](), list[float]()
     for _ in range(iterations):
         start = perf_counter()
         net.forward(X, y)
         middle = perf_counter()
         net.backward()
-        end = perf_counter()
+        forward.append(middle - start)
+        backward.append(perf_counter() - middle)
         net.zero_grad()
-        seconds[0], seconds[1] = seconds[0] + middle - start, seconds[1] + end - middle
-    return seconds[0] / iterations, seconds[1] / iterations
+    return forward, backward
 
 
 def _ms(seconds: float) -> str:

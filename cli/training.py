@@ -15,6 +15,7 @@ from .outcome import Outcome, evaluate, top_metrics
 from .run_folder import (
     CONFIG,
     CONFUSION,
+    DUMP,
     EVENTS,
     HISTORY,
     LOSS,
@@ -43,12 +44,16 @@ def fit(
     pair = prepared(plan.task, train), prepared(plan.task, held_out)
     try:
         return solver.fit(*pair, resume=resume, **loop_options(plan.settings, folder, callbacks))
-    except BaseException as error:
+    except NonFiniteError as error:
+        if error.dump is not None:
+            error.dump.save(folder / DUMP)
+            error.add_note(f"handbrew replay {shlex.quote(str(folder / DUMP))} runs that batch again")
+        error.add_note(f"--lr was {plan.settings.lr:g}; try a tenth of it")
         abandon(folder)
-        if isinstance(error, NonFiniteError):
-            error.add_note(f"--lr was {plan.settings.lr:g}; try a tenth of it")
-        else:
-            error.add_note(how_to_go_on(folder))
+        raise
+    except BaseException as error:
+        error.add_note(how_to_go_on(folder))
+        abandon(folder)
         raise
 
 
@@ -106,7 +111,8 @@ def draw(folder: Path, name: str, history: History, outcome: Outcome) -> list[st
     except ImportError:
         print('no pictures, which need matplotlib: pip install "handbrew[plot]"')
         return []
-    plots.draw_history(folder / LOSS, name, history)
+    if history:  # none, if it was over within the first epoch
+        plots.draw_history(folder / LOSS, name, history)
     if outcome.task.classes is None:
         plots.draw_predictions(folder / PREDICTED, name, outcome)
         return [LOSS, PREDICTED]

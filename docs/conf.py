@@ -18,8 +18,9 @@ from sphinx.util.inspect import stringify_signature
 
 HERE = Path(__file__).parent
 GENERATED = HERE / "_build" / "generated"  # outputs and pictures of the examples, made at each build
-sys.path.insert(0, str(HERE.parent / "examples"))
+sys.path[:0] = [str(HERE), str(HERE.parent / "examples")]
 
+import draw_policies  # noqa: E402
 import softmax_by_hand  # noqa: E402
 import spiral  # noqa: E402
 
@@ -69,7 +70,7 @@ def make_pages(app: Sphinx) -> None:
     with contextlib.redirect_stdout(io.StringIO()) as output:
         softmax_by_hand.main()
     _write(GENERATED / "softmax_by_hand.txt", output.getvalue())
-    for verb in ("train", "test", "predict", "summary", "check"):
+    for verb in ("train", "resume", "test", "predict", "summary", "time", "find-lr", "check", "replay"):
         command = [sys.executable, "-m", "handbrew.cli", verb, "--help"]
         plain = {**os.environ, "COLUMNS": "90", "PYTHON_COLORS": "0", "NO_COLOR": "1"}
         text = subprocess.run(command, env=plain, capture_output=True, text=True, check=True).stdout
@@ -81,6 +82,7 @@ def make_pages(app: Sphinx) -> None:
         warnings.simplefilter("ignore")  # matplotlib's, on its first run
         spiral.draw(nets, data, GENERATED / "spiral-light.png")
         spiral.draw(nets, data, GENERATED / "spiral-dark.png", dark=True)
+        draw_policies.main(str(GENERATED))
 
 
 def _write(path: Path, text: str) -> None:

@@ -175,7 +175,7 @@ def describe(net: Layer) -> str:
 
 
 def shapes_of(net: Layer) -> dict[str, Any]:
-    """Return what ``build_from`` needs: the input's shape, and the shapes that ``net.build`` would not find out, by path.
+    """Return what ``build_from`` needs: the input's shape, and shapes that ``net.build`` would not find out, by path.
 
     These are those of layers that leave ``build`` as it is but change the shape or hold layers, of all that is
     below such a one, and of losses.

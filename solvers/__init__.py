@@ -6,6 +6,8 @@ if __name__ == "solvers":
 from .adam import Adam, AdamW
 from .adaptive import AdaDelta, AdaGrad, RMSProp
 from .callbacks import Callback
+from .diagnosis import Watch
+from .dump import Dump, replay
 from .early_stopping import EarlyStopping
 from .errors import NoGradientError, NonFiniteError
 from .history import Epoch, History, Validation
@@ -18,6 +20,7 @@ from .sgd import SGD
 from .snapshots import Snapshots, read_snapshot
 from .solver import Solver
 from .tensorboard import TensorBoard
+from .verify import Verdict
 
 __all__ = [
     "SGD",
@@ -27,6 +30,7 @@ __all__ = [
     "AdamW",
     "Callback",
     "Cosine",
+    "Dump",
     "EarlyStopping",
     "Epoch",
     "Exponential",
@@ -51,8 +55,11 @@ __all__ = [
     "Stretch",
     "TensorBoard",
     "Validation",
+    "Verdict",
     "Warmup",
+    "Watch",
     "duration",
     "find_lr",
     "read_snapshot",
+    "replay",
 ]

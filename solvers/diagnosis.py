@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from handbrew.layers import Buffer, Layer
+from handbrew.layers import Buffer, Layer, Tree
 
 from .dump import Dump
 from .errors import NonFiniteError
 from .finding import first_bad as first_bad
 
 Array = np.ndarray[Any, np.dtype[Any]]
+SEEN = ("layer", "direction", "array", "index", "produced")
 UNREPEATED = (
-    "Run again, the batch gave a finite loss and finite gradients. Does a layer keep what it computes with in attributes "
-    "that are no buffers, or draw from another generator than self.rng? Where gradients of several batches or processes "
-    "are summed, look at the others"
+    "Run again, the batch gave a finite loss and finite gradients. Does a layer keep what it computes with in plain "
+    "attributes, or draw from another generator than self.rng? Where the gradients of several batches or processes are "
+    "summed, look at the others"
+)
+BY_THE_RULE = (
+    "The rule made it out of finite numbers: lower the learning rate or set clip_norm; if not, look at its update"
 )
 
 
@@ -31,12 +34,12 @@ class Watch:
             watch.note()
             loss = net.forward(X, y)
             if not math.isfinite(loss):
-                raise watch.explain((X, y), f"the loss is {loss}")
+                raise watch.explain(f"the loss is {loss}", X, y)
             net.backward()
             try:
                 solver.step()
             except NonFiniteError as error:
-                raise watch.explain((X, y), str(error), error) from None
+                raise watch.explain(str(error), X, y, error=error) from None
 
     ``solver.fit`` does so. What is remembered is small: where the generators of random numbers stand, and the
     buffers; for a net without either, ``note`` takes a microsecond or two.
@@ -44,14 +47,65 @@ class Watch:
 
     def __init__(self, net: Layer) -> None:
         self.net = net
-        self._stamp: tuple[Any, int] | None = None
+        self._tree: Tree | None = None
+        self._stamp = 0
         self._layers: list[tuple[str, Layer]] = []
         self._generators: dict[str, Any] = {}
         self._buffers: list[tuple[Buffer, Array]] = []
 
     def note(self) -> None:
-        """Remember generators and buffers as they are now; called at every pass, so it must be quick."""
+        """Remember generators and buffers as they are now; called before every pass, so it must be quick."""
         tree = self.net.tree
-        stamp = None if tree is None else (tree, tree.stamp)
-        if stamp is None or stamp != self._stamp:
-            self._stamp, self._layers = stamp, list(self.net.walk())
+        if tree is None or tree is not self._tree or tree.stamp != self._stamp:
+            self._tree, self._stamp = tree, tree.stamp if tree else 0
+            self._layers = list(self.net.walk())
+        self._generators, self._buffers = {}, []
+        for path, layer in self._layers:
+            if "_rng" in vars(layer):
+                self._generators[path] = layer.rng.bit_generator.state
+            for buffer in layer._shared.buffers.values():
+                self._buffers.append((buffer, buffer.data.copy()))
+
+    def explain(
+        self,
+        what: str,
+        X: Array,
+        y: Array,
+        *weight: Array,
+        error: NonFiniteError | None = None,
+        solver: dict[str, Any] | None = None,
+    ) -> NonFiniteError:
+        """Return an error that says where what is not finite comes from; the net is then as before the last ``note``.
+
+        The batch is run again with every layer watched. Gradients are cleared. What ``note`` does not know stays as
+        it is: a parameter that an update has spoilt, or what a layer keeps in plain attributes.
+
+        Parameters
+        ----------
+        what : str
+            What was seen, and where in the training; the message begins with it.
+        X, y, weight : arrays
+            The batch that was at work.
+        error : NonFiniteError, optional
+            What ``Solver.step`` raised, if that saw it.
+        solver : dict, optional
+            The solver's settings, for the dump.
+        """
+        in_update = error is not None and error.direction == "update"
+        self._put_back()
+        dump = Dump.take(self.net, (X, y, *weight), what, solver or {})
+        try:
+            finding, said = dump.trace(self.net), BY_THE_RULE if in_update else UNREPEATED
+        except Exception as failure:  # must not hide what it was to explain
+            finding, said = None, f"Run again, the batch failed with {type(failure).__name__}: {failure}"
+        finally:
+            self._put_back()
+        if finding:
+            return finding.error(dump)
+        seen = {} if error is None else {name: getattr(error, name) for name in SEEN}
+        return NonFiniteError(f"{what}. {said}", **seen, dump=dump)
+
+    def _put_back(self) -> None:
+        self.net.load_generator_states(self._generators)
+        for buffer, values in self._buffers:
+            buffer.data = values

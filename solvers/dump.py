@@ -125,7 +125,9 @@ class Dump(NamedTuple):
         """Make the net that the dump describes; ``path`` is what errors call it."""
         decoder = Decoder(custom)
         if self.architecture is None:
-            raise ValueError(f"{path}: its net holds what is no data, a function say; make it and call replay(dump, net)")
+            raise ValueError(
+                f"{path}: its net holds what is no data, such as a function: make it, and replay(dump, net)"
+            )
         with fitting(path):
             return make_net(self.architecture, self.arrays, decoder)
 
@@ -179,7 +181,7 @@ def replay(
     ValueError
         If the dump does not describe its net and ``net`` is not given.
     """
-    path = Path() if isinstance(dump, Dump) else Path(dump)
+    path = Path("the dump") if isinstance(dump, Dump) else Path(dump)
     dump = dump if isinstance(dump, Dump) else Dump.read(path)
     if net is None:
         net = dump.make_net(path, custom)
@@ -193,5 +195,3 @@ def _architecture(net: Layer) -> str | None:
         return describe(net)
     except TypeError:  # an argument that is no data, such as a function
         return None
-
-

@@ -19,15 +19,15 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class Bad(NamedTuple):
     """The first element of an array that is not finite, and how many there are."""
 
-    index: tuple[int, ...]
+    at: tuple[int, ...]
     value: float
-    count: int
+    number: int
     size: int
 
     def __str__(self) -> str:
-        if not self.index:
+        if not self.at:
             return str(self.value)
-        return f"{self.value} at index {self.index} ({self.count} of {self.size} elements are not finite)"
+        return f"{self.value} at index {self.at} ({self.number} of {self.size} elements are not finite)"
 
 
 def first_bad(array: Array) -> Bad | None:
@@ -53,29 +53,29 @@ class Finding(NamedTuple):
 
     def error(self, dump: Dump) -> NonFiniteError:
         """Return it as an error."""
-        net = "as that update left it" if self.direction == "update" else "as it was before this batch"
+        kept = "Buffers and generators are" if self.direction == "update" else "The net is"
         return NonFiniteError(
-            f"{dump.what}: {self.text}. The net is {net}; replay(error.dump) repeats the pass",
+            f"{dump.what}: {self.text}. {kept} as before this batch; replay(error.dump) repeats the pass",
             layer=self.layer,
             direction=self.direction,
             array=self.array,
-            index=self.bad.index,
+            index=self.bad.at,
             produced=self.produced,
             dump=dump,
         )
 
 
-def in_batch(name: str, bad: Bad) -> Finding:
-    """The input, the target or the weight is not finite."""
-    text = f"the {name} has {bad}, and the net passed it on. Clean the data before training"
+def in_batch(name: str, bad: Bad, cast: str = "") -> Finding:
+    """The input, the target or the weight is not finite, perhaps only once it was cast."""
+    text = f"the {name}{cast} has {bad}, and the net passes it on. Clean the data before training"
     return Finding("", "forward", name, bad, False, text)
 
 
 def in_parameter(path: str, layer: Layer, name: str, bad: Bad) -> Finding:
     """A parameter was not finite before the pass."""
     text = (
-        f"parameter {name} has {bad}, and {layer.where} passed it on: an earlier update blew up. Go on from before it, "
-        f"with a lower learning rate or clip_norm"
+        f"parameter {name} has {bad}: an update, or whoever set it, left it so, and {layer.where} passes it on. Go "
+        f"back to before that, with a lower learning rate or clip_norm"
     )
     return Finding(path, "update", name, bad, False, text)
 
@@ -83,8 +83,8 @@ def in_parameter(path: str, layer: Layer, name: str, bad: Bad) -> Finding:
 def in_buffer(path: str, layer: Layer, name: str, bad: Bad) -> Finding:
     """A buffer was not finite before the pass."""
     text = (
-        f"buffer {name} has {bad}, and {layer.where} passed it on: an earlier forward pass left it so. Look at what the "
-        f"layer was given then, and at its forward"
+        f"buffer {name} has {bad}: an earlier forward, or whoever set it, left it so, and {layer.where} passes it on. "
+        f"Look at what that layer keeps there, and of what"
     )
     return Finding(path, "forward", name, bad, False, text)
 
@@ -92,10 +92,10 @@ def in_buffer(path: str, layer: Layer, name: str, bad: Bad) -> Finding:
 def made_by(path: str, layer: Layer, direction: str, name: str, bad: Bad, read: dict[str, Array]) -> Finding:
     """A layer made it of finite numbers."""
     sizes = [f"{what} at most {np.abs(a).max():.3g}" for what, a in read.items() if a.size and a.dtype.kind == "f"]
-    whose = name if "." in name else f"the {name} of {layer.where}"
+    one, other = (name, layer.where) if "." in name else (f"the {name} of {layer.where}", "that layer")
     text = (
-        f"{whose} is the first array with {bad}. {layer.where} produced it in its {direction}, out of finite numbers "
-        f"(in size: {', '.join(sizes)}). If these have grown in training, lower the learning rate or set clip_norm; if "
-        f"not, look at its {direction}"
+        f"first of all arrays, {one} has {bad}: {other} produced it in its {direction}, out of finite numbers "
+        f"(in size: {', '.join(sizes)}). If these have grown in training, lower the learning rate or set clip_norm; "
+        f"if not, look at its {direction}"
     )
     return Finding(path, direction, name, bad, True, text)

@@ -6,6 +6,8 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any, NoReturn
 
@@ -44,7 +46,7 @@ class Ranks:
     """
 
     def __init__(self, comm: Any) -> None:
-        self.comm = comm.Dup()  # so that no message of the caller's is taken for one of ours
+        self.comm, self._line = comm, comm.Dup()  # so that no message of the caller's is taken for one of ours
         self.rank, self.size = int(comm.Get_rank()), int(comm.Get_size())
         self.threads = self._share_of_cores()
         if self.size > 1:
@@ -83,21 +85,21 @@ class Ranks:
         if not np.may_share_memory(flat, array) and array.size:
             raise ValueError("Ranks.sum works in place, so the array has to be contiguous")
         for start in range(0, flat.size, MOST):
-            self.comm.Allreduce(MPI.IN_PLACE, flat[start : start + MOST])
+            self._line.Allreduce(MPI.IN_PLACE, flat[start : start + MOST])
 
     def stack(self, array: Array) -> Array:
         """Return the arrays of all ranks, which are of one shape, along a new first axis."""
         stacked = np.empty((self.size, *array.shape), array.dtype)
-        self.comm.Allgather(np.ascontiguousarray(array), stacked)
+        self._line.Allgather(np.ascontiguousarray(array), stacked)
         return stacked
 
     def gather(self, value: Any) -> list[Any]:
-        """Return any one object of each rank, by rank; only rank 0 gets them, the others an empty list."""
-        return self.comm.gather(value) or []
+        """Return one object of each rank, by rank."""
+        return self._line.allgather(value)
 
     def broadcast(self, value: Any) -> Any:
         """Return rank 0's object."""
-        return self.comm.bcast(value)
+        return self._line.bcast(value)
 
     def broadcast_state(self, net: Layer) -> None:
         """Give all ranks the parameters and buffers of rank 0.
@@ -108,7 +110,7 @@ class Ranks:
             In all ranks, if one has another net.
         """
         arrays: dict[str, Buffer] = {**net.params, **net.buffers}
-        nets = self.comm.allgather({path: f"{a.data.dtype} {a.shape}" for path, a in arrays.items()})
+        nets = self.gather({path: f"{a.data.dtype} {a.shape}" for path, a in arrays.items()})
         for rank, found in enumerate(nets):
             if found != nets[0]:
                 differ = [
@@ -120,7 +122,7 @@ class Ranks:
         for array in (arrays[path] for path in nets[0]):  # in one order everywhere
             flat = array.data.reshape(-1)
             for start in range(0, flat.size, MOST):
-                self.comm.Bcast(flat[start : start + MOST])
+                self._line.Bcast(flat[start : start + MOST])
             array.data = flat.reshape(array.shape)
 
     def average_buffers(self, net: Layer) -> None:
@@ -141,9 +143,18 @@ class Ranks:
 
         These are the layers with an attribute ``across``, such as ``BatchNorm``.
         """
-        for _, layer in net.walk():
-            if self.size > 1 and hasattr(layer, "across"):
-                layer.across = self.stack
+        _set_across(net, self.stack)
+
+    @contextmanager
+    def apart(self, net: Layer) -> Iterator[None]:
+        """Inside, a forward or backward pass waits for no other rank."""
+        synchronised = any(getattr(layer, "across", None) for _, layer in net.walk())
+        _set_across(net, None)
+        try:
+            yield
+        finally:
+            if synchronised:
+                self.synchronise(net)
 
     def scatter_generators(self, net: Layer, states: list[dict[str, Any]] | None = None, step: int = 0) -> None:
         """Let each rank draw random numbers of its own in ``forward`` (two equal masks would drop the same units).
@@ -166,7 +177,7 @@ class Ranks:
         from mpi4py import MPI
 
         cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
-        neighbours = self.comm.Split_type(MPI.COMM_TYPE_SHARED)  # the ranks on this machine
+        neighbours = self._line.Split_type(MPI.COMM_TYPE_SHARED)  # the ranks on this machine
         used = [core for each in neighbours.allgather(cores) for core in each]
         neighbours.Free()
         return max(1, int(sum(Fraction(1, used.count(core)) for core in cores)))
@@ -198,6 +209,12 @@ def world() -> Any:
             f"that mpi4py uses ({library}); take the mpiexec that belongs to it"
         )
     return MPI.COMM_WORLD
+
+
+def _set_across(net: Layer, across: Callable[[Array], Array] | None) -> None:
+    for _, layer in net.walk():
+        if hasattr(layer, "across"):
+            layer.across = across
 
 
 def _own(generator: np.random.Generator, key: tuple[int, ...]) -> Any:

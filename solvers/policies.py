@@ -47,7 +47,7 @@ class Policy(Configurable):
 
 
 class Fixed(Policy):
-    """rate = lr. What a number given as ``lr`` becomes."""
+    """rate = lr: a number, where a policy is wanted."""
 
     def __init__(self, lr: float) -> None:
         self.lr = real(self, "lr", lr)

@@ -49,7 +49,7 @@ class Trace:
     """
 
     def __init__(self, net: Layer) -> None:
-        self.net = net
+        self.net: Any = net
         self.frames = [Frame("", net)]  # the layers at work, outermost first; below them the caller
         self.names: dict[int, str] = {}  # of parameters and buffers
         self.spoilt = {path: self._look_at_arrays(path, layer) for path, layer in net.walk()}
@@ -58,19 +58,25 @@ class Trace:
 
     def run(self, X: Array, y: Array, *weight: Array) -> Finding | None:
         """Return what made the loss or a gradient not finite; ``None`` if they are."""
-        net, caller = self.net, self.frames[0]
-        batch = (net.enter(X) if isinstance(net, Net) else X, y, *weight)
-        named = zip(("input", "target", "weight"), batch, strict=False)
-        caller.bad = [(array, in_batch(name, bad)) for name, array in named if (bad := first_bad(array))]
-        net.zero_grad()
+        self.net.zero_grad()
         try:
             with np.errstate(all="ignore"), self._watching():
-                if not np.isfinite(net.forward(*batch)):
-                    return caller.bad[-1][1]
-                net.backward()
-                return self.gradient
+                return self._run(X, y, *weight)
         finally:
-            net.zero_grad()
+            self.net.zero_grad()
+
+    def _run(self, *given: Array) -> Finding | None:
+        net, caller = self.net, self.frames[0]
+        batch = (net.enter(given[0]) if isinstance(net, Net) else given[0], *given[1:])
+        caller.bad = [
+            (array, in_batch(name, bad, "" if first_bad(np.asarray(raw)) else f", as {array.dtype},"))
+            for name, raw, array in zip(("input", "target", "weight"), given, batch, strict=False)
+            if (bad := first_bad(array))
+        ]
+        if not np.isfinite(net.forward(*batch)):
+            return caller.bad[-1][1]
+        net.backward()
+        return self.gradient
 
     def _look_at_arrays(self, path: str, layer: Layer) -> list[Tracked]:
         """Find what of a layer's own parameters and buffers is not finite before the pass."""
@@ -86,7 +92,9 @@ class Trace:
     def _watching(self) -> Iterator[None]:
         """Inside, every layer's forward and backward are watched."""
         layers = list(self.net.walk())
-        before = [(vars(layer), {name: vars(layer)[name] for name in HIDDEN & vars(layer).keys()}) for _, layer in layers]
+        before = [
+            (vars(layer), {name: vars(layer)[name] for name in HIDDEN & vars(layer).keys()}) for _, layer in layers
+        ]
         try:
             for path, layer in layers:
                 members = vars(layer)  # past __setattr__, as none of these is a layer that comes or goes

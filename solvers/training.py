@@ -286,7 +286,7 @@ class Training:
         """Raise a ``NonFiniteError`` that says where what is not finite comes from."""
         X, y, weight = self._last
         place = f"fit: in epoch {self.epoch + 1}, batch {self.batches.batch} of {len(self.batches)}"
-        raise self._watch.explain(X, y, weight, f"{place}, {what}")
+        raise self._watch.explain(f"{place}, {what}", X, y, *weight)
 
 
 def as_dataset(data: Any, name: str) -> Dataset:
@@ -296,6 +296,4 @@ def as_dataset(data: Any, name: str) -> Dataset:
     if isinstance(data, (tuple, list)) and len(data) in (2, 3):
         X, y, *weight = map(np.asarray, data)
         return Dataset(X, y, weight=weight[0] if weight else None)
-    raise TypeError(
-        f"fit: expected {name} to be a pair, a Dataset or Batches, got {type(data).__name__}; pass fit((X, y))"
-    )
+    raise TypeError(f"expected {name} to be a pair, a Dataset or Batches, got {type(data).__name__}; pass (X, y)")

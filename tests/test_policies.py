@@ -175,6 +175,17 @@ def test_plateau_and_losses_that_are_not_finite_or_negative():
     assert observed(Plateau(0.1, patience=0, threshold=0.0), [0.0, 0.0]) == pytest.approx(0.01)
 
 
+def test_a_warm_up_lets_its_plateau_observe_also_while_it_lasts():
+    plateau = Plateau(0.1, patience=1)
+    warm = Warmup(Warmup(plateau, 3), 2)
+    before = warm(0)
+    for loss in (1.0, 1.0, 1.0):
+        warm.observe(loss)
+    assert warm.state() == plateau.state() == {"best": 1.0, "bad": 0, "cooling": 0, "drops": 1}
+    assert warm(0) == pytest.approx(before / 10)
+    assert warm(5) == plateau(0) == pytest.approx(0.01)
+
+
 def test_one_cycle_from_its_peak():
     policy = OneCycle(0.1, 4, pct_start=0.0)
     assert [policy(0), policy(3)] == pytest.approx([0.1, 0.1 / 25e4])

@@ -8,7 +8,7 @@ import pytest
 from handbrew.data import Batches, Dataset, blobs, digits
 from handbrew.layers import Affine, BatchNorm, Dropout, MeanSquaredError, ReLU, SoftmaxCrossEntropy
 from handbrew.nets import Sequential
-from handbrew.solvers import SGD, RangeTest, find_lr
+from handbrew.solvers import SGD, Cosine, RangeTest, find_lr
 from handbrew.solvers.range_test import _smooth, _suggest
 
 
@@ -95,6 +95,15 @@ def test_the_solver_its_net_and_the_batches_stay_as_they_are():
         ends.append(net.state())
     for path, array in ends[0].items():
         np.testing.assert_array_equal(array, ends[1][path])
+
+
+def test_a_policy_is_set_aside_in_the_copy_only():
+    policy = Cosine(0.1, 100)
+    solver = SGD(make_net(), lr=policy)
+    found, plain = find_lr(solver, blobs()), find_lr(SGD(make_net()), blobs())
+    np.testing.assert_array_equal(found.losses, plain.losses)
+    assert solver.policy is policy
+    assert solver.lr == 0.1
 
 
 def test_an_unbuilt_net_stays_unbuilt():
@@ -214,6 +223,8 @@ def test_a_gradient_that_is_not_finite_ends_it_too():
 def test_too_few_points():
     with pytest.raises(ValueError, match=r"ran away after \d of 100 steps, at a rate of .*Pass a lower low than 100"):
         find_lr(SGD(make_net()), blobs(), low=100, high=1e30)
+    with pytest.raises(ValueError, match="ran away after 0 of 100 steps"):
+        said([np.inf] * 110)
     data = blobs()
     data.X[:] = np.nan
     with pytest.raises(ValueError, match=r"ran away after 0 of 100 steps.*look for bad numbers in the data"):

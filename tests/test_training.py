@@ -106,7 +106,7 @@ def test_a_layer_that_overflows_is_named():
         (
             lambda s: s.fit(np.zeros((3, 2))),
             TypeError,
-            r"expected train to be a pair, a Dataset or Batches, got ndarray; pass fit\(\(X, y\)\)",
+            r"expected train to be a pair, a Dataset or Batches, got ndarray; pass \(X, y\)",
         ),
         (lambda s: s.fit(blobs(), np.zeros((3, 2))), TypeError, "expected validation to be"),
         (lambda s: s.fit((np.zeros((3, 2)), np.zeros(4, int))), ValueError, "axis 0 counts the samples"),

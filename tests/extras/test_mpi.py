@@ -6,8 +6,9 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 
+import numpy as np
 import pytest
 from mpi4py import MPI
 
@@ -27,17 +28,12 @@ def environment(**more):
 
 
 def run(size, program, *arguments, module=()):
-    return subprocess.run(
-        command(size, program, *arguments, module=module),
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    whole = command(size, program, *arguments, module=module)
+    return subprocess.run(whole, env=environment(), capture_output=True, text=True, timeout=60)
 
 
 @pytest.mark.parametrize("size", [2, 3, 4])
-@pytest.mark.parametrize("module", ["ranks", "batch_norm"])
+@pytest.mark.parametrize("module", ["ranks", "batch_norm", "training"])
 def test_on_all_ranks(module, size):
     done = run(size, "run.py", module, module=["-m", "mpi4py"])
     assert done.returncode == 0, done.stdout + done.stderr
@@ -78,9 +74,56 @@ def test_a_killed_rank_takes_all_with_it(victim):
 
 
 def assert_all_are_gone(text):
-    for pid in re.findall(r"is process (\d+)", text):
-        with pytest.raises(ProcessLookupError):
-            os.kill(int(pid), 0)
+    pids, start = re.findall(r"is process (\d+)", text), perf_counter()
+    assert len(pids) == 3
+    while any(map(is_there, pids)):
+        assert perf_counter() - start < 5
+        sleep(0.05)
+
+
+def is_there(pid):
+    """Whether a process still runs; who has ended may be waiting, as a zombie, for somebody to ask after it."""
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        os.kill(int(pid), 0)
+        return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+def train(size, folder, out, *options):
+    """Begin, or go on with, the training of tests/mpi/resuming.py; return its exit code and what it said."""
+    warn_of_nothing = ["-W", "ignore"]  # that the number of processes has changed, say
+    program = [sys.executable, *warn_of_nothing, PROGRAMS / "resuming.py", folder, out, *options]
+    whole = program if size == 1 else [MPIEXEC, "-n", str(size), *program]
+    done = subprocess.run(whole, env=environment(), capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("step", [7, 10])
+def test_a_killed_run_goes_on_with_the_same_bits(tmp_path, size, step):
+    assert train(size, tmp_path / "one", tmp_path / "one.npz", "--noisy") == (0, "")
+    code, said = train(size, tmp_path / "two", tmp_path / "two.npz", "--noisy", "--die", str(step))
+    assert (code, "Killed (signal 9)" in said) == (signal.SIGKILL, True)
+    assert train(size, tmp_path / "two", tmp_path / "two.npz", "--noisy") == (0, "")
+    with np.load(tmp_path / "one.npz") as one, np.load(tmp_path / "two.npz") as two:
+        assert set(one) == set(two)
+        for name in one:
+            np.testing.assert_array_equal(one[name], two[name])
+
+
+@pytest.mark.parametrize(("before", "after"), [(3, 2), (2, 1), (1, 3)])
+def test_a_run_goes_on_on_another_number_of_ranks(tmp_path, before, after):
+    assert train(1, tmp_path / "one", tmp_path / "one.npz")[0] == 0
+    code, said = train(before, tmp_path / "two", tmp_path / "two.npz", "--signal", "8")
+    assert code == 128 + signal.SIGTERM, said
+    assert not (tmp_path / "two.npz").exists()
+    code, said = train(after, tmp_path / "two", tmp_path / "two.npz")
+    assert code == 0, said
+    with np.load(tmp_path / "one.npz") as one, np.load(tmp_path / "two.npz") as two:
+        for name in one:
+            np.testing.assert_allclose(one[name], two[name], rtol=1e-12, atol=1e-12)
 
 
 def test_one_process_is_nothing_special(monkeypatch):

@@ -9,7 +9,7 @@ from cases_cli import runner, write_houses
 from handbrew.cli import plots
 from handbrew.cli.outcome import Outcome
 from handbrew.cli.task import Scale, Task
-from handbrew.solvers import Epoch, History
+from handbrew.solvers import Epoch, History, RangeTest
 
 
 def size_of(path):
@@ -107,3 +107,25 @@ def test_predictions(tmp_path, drawn, outputs):
 def test_predictions_of_a_constant(tmp_path):
     task = Task((4,), 1, None, None, None, Scale((0.0,), (1.0,)))
     plots.draw_predictions(tmp_path / "p.png", "data", Outcome(task, np.ones((5, 1)), np.ones((5, 1)), {}))
+
+
+@pytest.mark.parametrize(("suggestion", "limit"), [(0.01, 1.0), (0.01, None), (None, None)])
+def test_a_range_test(tmp_path, drawn, suggestion, limit):
+    rates, losses = np.geomspace(1e-4, 1, 20), np.r_[np.linspace(2, 1, 19), 1e9]
+    plots.draw_range_test(
+        tmp_path / "r.png", "my $1_{ $2", RangeTest(rates, losses, losses.clip(max=2), suggestion, limit)
+    )
+    axes = drawn[0].axes[0]
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), losses)
+    marks = [(line.get_xdata()[0], line.get_label()) for line in axes.lines[2:]]
+    wanted = [(suggestion, "suggested: 0.01"), (limit, "ran away: 1")]
+    assert marks == [(rate, label) for rate, label in wanted if rate is not None]
+    assert axes.get_xscale() == "log"
+    assert axes.get_ylim()[1] < 3  # the curve is not pressed flat
+    assert axes.get_title(loc="left") == "my $1_{ $2: learning-rate range test"
+    assert min(size_of(tmp_path / "r.png")) > 400
+
+
+def test_a_range_test_without_any_fall(tmp_path):
+    flat = np.ones(20)
+    plots.draw_range_test(tmp_path / "r.png", "data", RangeTest(np.geomspace(1e-4, 1, 20), flat, flat, None, None))

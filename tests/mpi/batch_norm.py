@@ -78,9 +78,16 @@ def check_gradients_of_a_net(ranks):
             close(p.grad / (sums[1] / 4), whole.params[name].grad)
 
 
-def check_only_a_part_that_is_one_process_s_own_is_synchronised(ranks):
-    """In use, and with frozen statistics, no rank waits for another."""
-    net = make_net().eval()
+def check_nobody_waits_where_nothing_is_shared(ranks):
+    """In use, and apart, ranks may run as many passes as each wants."""
+    net = make_net()
     ranks.synchronise(net)
+    net.eval()
     for _ in range(ranks.rank):
         net.forward(normal(2, 2, 6, 5))
+    net.train()
+    with ranks.apart(net):
+        for _ in range(ranks.rank):
+            net.forward(normal(2, 2, 6, 5), np.arange(2))
+            net.backward()
+    assert all(layer.across == ranks.stack for layer in net.layers if isinstance(layer, BatchNorm))
