@@ -10,7 +10,7 @@ CHECKS := lint types docs examples extras coverage wheel newest oldest
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # one pip at a time
-.PHONY: help train test check checks $(CHECKS) bench hooks clean
+.PHONY: help train test check checks $(CHECKS) bench kill hooks clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ oldest: dist/built  ## the same, beside the oldest NumPy
 bench: $(VENV)/bench  ## the tables of docs/benchmarks.md; with MNIST=folder, epochs of MNIST too
 	$(BIN)/python benchmarks/run.py $(if $(MNIST),--mnist $(MNIST))
 
+kill: $(VENV)/test  ## kill trainings from outside, 200 times each of two solvers, and compare how they end
+	$(BIN)/python tests/kill.py --kills 200
+
 hooks: $(VENV)/dev  ## ruff and mypy before each commit
 	$(BIN)/pre-commit install
 
@@ -72,7 +75,7 @@ clean:  ## forget everything but the sources and run/
 # pyproject.toml installs anew.
 $(VENV)/run: extras = cli,fast,plot
 $(VENV)/test: extras = test
-$(VENV)/dev: extras = cli,fast,mpi,plot,test,dev
+$(VENV)/dev: extras = cli,fast,mpi,plot,tensorboard,test,dev
 $(VENV)/docs: extras = cli,fast,plot,docs
 $(VENV)/run $(VENV)/test $(VENV)/dev $(VENV)/docs: $(VENV)/python
 	$(PIP) install --editable '.[$(extras)]'

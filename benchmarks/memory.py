@@ -37,10 +37,10 @@ def peak(name: str, contender: str) -> float:
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)  # what was freed while importing must not hide what the steps take
     Path("/proc/self/clear_refs").write_text("5")  # resets the peak
-    level = _status("VmRSS")
+    level = status("VmRSS")
     for _ in range(STEPS):
         step()
-    return (_status("VmHWM") - level) / 1e6
+    return (status("VmHWM") - level) / 1e6
 
 
 def _make_step(name: str, contender: str) -> Callable[[], float]:
@@ -54,7 +54,7 @@ def _make_step(name: str, contender: str) -> Callable[[], float]:
     return torch_steps.training_step(net, X, y, contender.removeprefix("PyTorch, "), fused=True)
 
 
-def _status(what: str) -> int:
+def status(what: str) -> int:
     """Bytes, of a line of /proc/self/status."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith(what))

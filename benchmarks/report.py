@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import convnets
+import finite_check
 import mlp
+import optimizers
 from harness import geometric_mean
 
 Results = dict[str, Any]
@@ -19,9 +21,11 @@ def page(results: Results) -> str:
         _convnets(results),
         _mlps(results),
         _inference(results),
+        _updates(results),
         _memory(results),
         _odd_convolutions(results),
         _growth(results),
+        _finite_check(results),
         _mnist(results),
         _imports(results),
     ]
@@ -101,6 +105,20 @@ def _inference(results: Results) -> str:
     return "## Inference\n\n" + table(("", "handbrew", *(f"PyTorch, {layout}" for layout in layouts)), rows)
 
 
+def _updates(results: Results) -> str:
+    peers = tuple(optimizers.WAYS)
+    rows = [
+        (name, _ms(entry), *(f"{entry['ratios'][peer]:.2f}" for peer in peers))
+        for name, entry in results["updates"].items()
+    ]
+    return (
+        "## The update alone\n\n"
+        f"One array of {optimizers.SIZE / 1e6:.0f} million parameters, float32, two threads. handbrew's time includes "
+        "a look at every gradient, before any is applied, whether it is finite; PyTorch takes none.\n\n"
+        + table(("rule", "handbrew", *peers), rows)
+    )
+
+
 def _memory(results: Results) -> str:
     title = "## Peak memory of training\n\n"
     if not results["memory MB"]:
@@ -145,6 +163,20 @@ def _growth(results: Results) -> str:
         ]
         parts.append(table((title, "an image", "time", "arithmetic", "PyTorch"), rows))
     return "\n".join(parts)
+
+
+def _finite_check(results: Results) -> str:
+    entry = results["finite check"]
+    rows = [
+        ("a training step", f"{entry['us'] / 1000:.2f} ms"),
+        ("the looks in it", f"{entry['looks us'] / 1000:.2f} ms"),
+        ("their share, by the clock", f"{100 * entry['share']:.2f} %"),
+        ("steps with them, times steps without", f"{entry['with / without']:.3f}"),
+    ]
+    return (
+        "## Looking whether all numbers are finite\n\n"
+        f"At every step, before anything is applied; {finite_check.NET}, momentum SGD.\n\n" + table(("", ""), rows)
+    )
 
 
 def _mnist(results: Results) -> str:

@@ -21,10 +21,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "2")  # for all processes that are star
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
 os.environ.setdefault("HANDBREW_THREADS", "2")
 
+import finite_check
 import import_cost
 import measure
 import memory
 import mnist
+import optimizers
 import report
 import torch
 
@@ -60,9 +62,11 @@ def run_sections(rounds: int, folder: str | None) -> measure.Results:
         results |= timed(partial(measured, rounds), measured.__name__)
     sections: dict[str, Callable[[], Any]] = {
         "without threadpoolctl": measure.without_threadpoolctl,
+        "updates": lambda: optimizers.measure(rounds),
         "memory MB": memory.measure,
         "odd convolutions": lambda: measure.odd_convolutions(few),
         "growth": lambda: measure.grow(few),
+        "finite check": lambda: finite_check.measure(rounds),
         "import seconds": import_cost.measure,
     }
     if folder:

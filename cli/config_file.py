@@ -10,7 +10,7 @@ from typing import Any
 
 from handbrew.data import FileFormatError
 
-from .options import Real, Whole
+from .values import Real, Whole
 
 NOT_IN_A_FILE = ("help", "config", "debug", "resume", "restart")  # they are about one call, not about a run
 

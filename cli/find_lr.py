@@ -15,11 +15,12 @@ from . import train
 from .config_file import add_config_argument, with_config
 from .inputs import read_parts
 from .net import add_net_arguments
-from .options import Real, Whole, add_data_arguments, add_result_arguments, add_solver_arguments, add_start_arguments
+from .options import add_data_arguments, add_result_arguments, add_solver_arguments, add_start_arguments
 from .settings import settle
 from .task import Task
 from .trainee import load_weights, make_trainee
 from .training import prepared
+from .values import Real, Whole
 
 TABLE, PICTURE = "find-lr.csv", "find-lr.png"
 EPILOG = f"""{train.DATA}

@@ -7,10 +7,10 @@ import argparse
 from handbrew.nets import Sequential
 
 from .mlp import ACTIVATION, ACTIVATIONS, HIDDEN, as_sizes, make_mlp
-from .options import Real
 from .ready_made import READY_MADE, make_ready_made
 from .settings import Settings
 from .task import Task
+from .values import Real
 
 
 def add_net_arguments(parser: argparse._ActionsContainer) -> None:

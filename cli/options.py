@@ -3,58 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
 
-from .policy import length_text, policy_text
+from .policy import policy_text
 from .rules import RULES
+from .values import Real, Whole, class_weight, length_text, listed
 
 LARGE = 10_000  # samples; from here on few epochs of larger batches do
 YES_OR_NO = argparse.BooleanOptionalAction
-
-
-@dataclass(frozen=True)
-class Whole:
-    """A whole number of at least ``low``, from text."""
-
-    low: int
-
-    def __call__(self, text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = self.low - 1
-        if value < self.low:
-            raise argparse.ArgumentTypeError(f"expected a whole number of at least {self.low}, got {text!r}")
-        return value
-
-
-@dataclass(frozen=True)
-class Real:
-    """A finite number of at least 0 and less than ``below``, from text."""
-
-    below: float = math.inf
-
-    def __call__(self, text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not 0 <= value < self.below:
-            limit = "" if self.below == math.inf else f" and less than {self.below:g}"
-            raise argparse.ArgumentTypeError(f"expected a number of at least 0{limit}, got {text!r}")
-        return value
-
-
-def listed(one: Callable[[str], float]) -> Callable[[str], tuple[float, ...]]:
-    """Several numbers with commas between them."""
-    return lambda text: tuple(one(part) for part in text.split(","))
-
-
-def class_weight(text: str) -> str | tuple[float, ...]:
-    """``balanced``, or a number for each class."""
-    return text if text == "balanced" else listed(Real())(text)
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
-import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from handbrew.solvers import (
@@ -25,6 +21,8 @@ from handbrew.solvers import (
     Warmup,
 )
 
+from .values import Length, checked, length, number, similar, whole
+
 POLICIES = """policies:
   fixed                                 the rate stays at --lr
   step:gamma=0.1,every=10epochs         times gamma, again and again
@@ -39,18 +37,6 @@ POLICIES = """policies:
                                         tests                                  (threshold, cooldown, least)
   In brackets stands what may be added, with its default. Lengths carry their unit: 10epochs, 500steps.
 """
-
-
-@dataclass(frozen=True)
-class Length:
-    """So many epochs or steps; a step is one update."""
-
-    number: float
-    unit: str
-
-    def steps(self, per_epoch: int) -> int:
-        """As a number of steps."""
-        return round(self.number * per_epoch) if self.unit == "epochs" else int(self.number)
 
 
 Fields = dict[str, Callable[[str], Any]]
@@ -68,37 +54,11 @@ class Kind:
     make: Callable[[float, dict[str, Any], int], Policy]
 
 
-def length(text: str) -> Length:
-    """``10epochs`` or ``500steps``."""
-    match = re.fullmatch(r"([0-9.]+)\s*(epoch|step)s?", text.strip())
-    number = _number(match[1]) if match else 0.0
-    if match is None or number <= 0 or (match[2] == "step" and number != int(number)):
-        raise ValueError(f"expected a length such as 10epochs or 500steps, got {text!r}")
-    return Length(number, f"{match[2]}s")
-
-
 def _lengths(text: str) -> tuple[Length, ...]:
     """``30/40epochs``."""
     *others, last = text.split("/")
     unit = length(last).unit
     return tuple(length(one if one.strip()[-1:].isalpha() else f"{one}{unit}") for one in (*others, last))
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(f"expected a number, got {text!r}")
-    return number
-
-
-def _whole(text: str) -> int:
-    number = _number(text)
-    if number != int(number):
-        raise ValueError(f"expected a whole number, got {text!r}")
-    return int(number)
 
 
 def _per_step(n: dict[str, Any]) -> float:
@@ -109,40 +69,40 @@ def _per_step(n: dict[str, Any]) -> float:
 KINDS = {
     "fixed": Kind({}, {}, lambda lr, n, steps: Fixed(lr)),
     "step": Kind(
-        {"gamma": _number, "every": length}, {}, lambda lr, n, steps: Step(lr, gamma=n["gamma"], step_size=n["every"])
+        {"gamma": number, "every": length}, {}, lambda lr, n, steps: Step(lr, gamma=n["gamma"], step_size=n["every"])
     ),
     "multistep": Kind(
-        {"gamma": _number, "at": _lengths}, {}, lambda lr, n, steps: MultiStep(lr, gamma=n["gamma"], milestones=n["at"])
+        {"gamma": number, "at": _lengths}, {}, lambda lr, n, steps: MultiStep(lr, gamma=n["gamma"], milestones=n["at"])
     ),
-    "exp": Kind({"gamma": _number}, {"every": length}, lambda lr, n, steps: Exponential(lr, gamma=_per_step(n))),
+    "exp": Kind({"gamma": number}, {"every": length}, lambda lr, n, steps: Exponential(lr, gamma=_per_step(n))),
     "inv": Kind(
-        {"gamma": _number, "power": _number},
+        {"gamma": number, "power": number},
         {"every": length},
         lambda lr, n, steps: Inverse(lr, gamma=n["gamma"] / n.get("every", 1), power=n["power"]),
     ),
     "poly": Kind(
-        {"power": _number},
+        {"power": number},
         {"over": length},
         lambda lr, n, steps: Polynomial(lr, power=n["power"], steps=n.get("over", steps)),
     ),
     "sigmoid": Kind(
-        {"gamma": _number, "at": length},
+        {"gamma": number, "at": length},
         {"every": length},
         lambda lr, n, steps: SigmoidDecay(lr, gamma=n["gamma"] / n.get("every", 1), step_size=n["at"]),
     ),
     "cosine": Kind(
         {},
-        {"to": _number, "over": length},
+        {"to": number, "over": length},
         lambda lr, n, steps: Cosine(lr, n.get("over", steps), end=n.get("to", 0.0)),
     ),
     "onecycle": Kind(
         {},
-        {"peak": _number, "over": length},
+        {"peak": number, "over": length},
         lambda lr, n, steps: OneCycle(lr, n.get("over", steps), pct_start=n.get("peak", 0.3)),
     ),
     "plateau": Kind(
-        {"gamma": _number, "patience": _whole},
-        {"threshold": _number, "cooldown": _whole, "least": _number},
+        {"gamma": number, "patience": whole},
+        {"threshold": number, "cooldown": whole, "least": number},
         lambda lr, n, steps: Plateau(
             lr,
             factor=n["gamma"],
@@ -211,25 +171,6 @@ def _in_steps(value: Any, per_epoch: int) -> Any:
     return tuple(one.steps(per_epoch) for one in value) if isinstance(value, tuple) else value
 
 
-def similar(name: str, names: Any) -> str:
-    """``; did you mean …?`` where something is alike."""
-    near = get_close_matches(name, list(names), n=3)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
-
-
 def policy_text(text: str) -> str:
     """For argparse: the text as it is, once it makes sense."""
-    return _checked(text, read_policy)
-
-
-def length_text(text: str) -> str:
-    """For argparse: a length, as text."""
-    return _checked(text, length)
-
-
-def _checked(text: str, read: Callable[[str], Any]) -> str:
-    try:
-        read(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return text
+    return checked(text, read_policy)

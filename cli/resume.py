@@ -8,13 +8,14 @@ from pathlib import Path
 
 from handbrew.data import Dataset
 
-from .options import Whole, add_epochs, add_report_arguments, add_result_arguments, add_snapshot_arguments
-from .run_folder import Plan
+from .options import add_epochs, add_report_arguments, add_result_arguments, add_snapshot_arguments
+from .plan import Plan
 from .settings import FREE, Settings, options_in
 from .task import Task
 from .together import together
 from .trainee import make_trainee
 from .training import finish, fit, loop_options, prepared, watchers
+from .values import Whole
 
 EPILOG = """The run goes on from its newest whole snapshot, in the middle of an epoch if need be, with the settings that
 it was begun with; those above may be changed. Cut short before the first snapshot, it begins anew. A finished

@@ -16,11 +16,11 @@ from handbrew.nets import Sequential
 
 from .mlp import as_sizes, make_mlp
 from .net import add_net_arguments
-from .options import Whole
 from .ready_made import READY_MADE
 from .run_folder import Run
 from .settings import refuse_options_of_sizes
 from .task import Array
+from .values import Whole
 
 BATCH = 64  # of a net given by sizes
 EPILOG = """Times are medians over all iterations, in milliseconds; the total is their sum. The samples are random

@@ -24,9 +24,10 @@ from .options import (
     add_solver_arguments,
     add_start_arguments,
 )
+from .plan import Plan
 from .policy import POLICIES
 from .resume import go_on
-from .run_folder import Plan, claim, refuse_to_replace
+from .run_folder import claim, refuse_to_replace
 from .settings import settle
 from .task import Task
 from .together import together

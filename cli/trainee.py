@@ -12,11 +12,12 @@ from handbrew.nets import Sequential, read_weights
 from handbrew.solvers import Policy, Solver
 
 from .net import make_net
-from .policy import make_policy, similar
+from .policy import make_policy
 from .rules import RULES
 from .run_folder import NET
 from .settings import Settings
 from .task import Task
+from .values import similar
 
 
 def make_trainee(settings: Settings, task: Task, train: Dataset, comm: Any = None) -> tuple[Sequential, Solver]:

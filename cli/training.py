@@ -12,8 +12,8 @@ from handbrew.nets import Sequential
 from handbrew.solvers import Callback, EarlyStopping, History, NonFiniteError, Snapshots, Solver, TensorBoard, duration
 
 from .outcome import Outcome, evaluate, top_metrics
+from .plan import CONFIG, Plan
 from .run_folder import (
-    CONFIG,
     CONFUSION,
     DUMP,
     EVENTS,
@@ -22,13 +22,14 @@ from .run_folder import (
     NET,
     PREDICTED,
     SNAPSHOTS,
-    Plan,
     Run,
     abandon,
     how_to_go_on,
 )
 from .settings import Settings
 from .task import Task
+
+CUT_SHORT = (KeyboardInterrupt, SystemExit, OSError, MemoryError)  # by something that may be over tomorrow
 
 
 def watchers(settings: Settings, folder: Path) -> list[Callback]:
@@ -52,7 +53,8 @@ def fit(
         abandon(folder)
         raise
     except BaseException as error:
-        error.add_note(how_to_go_on(folder))
+        if isinstance(error, CUT_SHORT):
+            error.add_note(how_to_go_on(folder))
         abandon(folder)
         raise
 

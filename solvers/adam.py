@@ -38,7 +38,7 @@ class Adam(Solver):
     Notes
     -----
     The arrays kept are the plain sums m / (1 - b1) and v / (1 - b2): what is left out of them goes into eps and
-    the learning rate, which are numbers, and saves four passes over memory.
+    the learning rate, which are numbers, and saves two passes over memory.
     """
 
     state_arrays = ("gradients", "squares")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,7 @@ class Watch:
             The solver's settings, for the dump.
         """
         in_update = error is not None and error.direction == "update"
+        self._buffers += self._made_since()
         self._put_back()
         dump = Dump.take(self.net, (X, y, *weight), what, solver or {})
         try:
@@ -109,3 +111,16 @@ class Watch:
         self.net.load_generator_states(self._generators)
         for buffer, values in self._buffers:
             buffer.data = values
+
+    def _made_since(self) -> list[tuple[Buffer, Array]]:
+        """Buffers that the pass itself has made, a net's first, with their initial values."""
+        noted, found = {id(buffer) for buffer, _ in self._buffers}, []
+        for _, layer in self.net.walk():
+            new = {name: buffer for name, buffer in layer._shared.buffers.items() if id(buffer) not in noted}
+            if new:
+                twin = copy.deepcopy(layer)
+                vars(twin)["tree"] = layer.tree  # it keeps its place, which initial values depend on
+                twin.unbuild()
+                twin.build(layer.in_shape)
+                found += [(buffer, twin._shared.buffers[name].data) for name, buffer in new.items()]
+        return found

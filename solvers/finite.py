@@ -25,7 +25,13 @@ def refuse_bad_gradients(net: Layer, trainable: Iterable[Param]) -> None:
     mine = set(trainable)
     for path, p in net.params.items():
         if p in mine and (bad := first_bad(p.grad)):
-            raise NonFiniteError(f"step: the gradient of {path} has {bad}; nothing has been changed")
+            raise NonFiniteError(
+                f"step: the gradient of {path} has {bad}; nothing has been changed",
+                layer=path.rpartition(".")[0],
+                direction="backward",
+                array=f"{path}.grad",
+                index=bad.at,
+            )
 
 
 def refuse_bad_results(net: Layer, layout: Layout) -> None:
@@ -34,7 +40,14 @@ def refuse_bad_results(net: Layer, layout: Layout) -> None:
         arrays = {path: p.data} | {f"{name} of {path}": layout.state(p, name) for name in layout.names}
         for name, array in arrays.items():
             if p.trainable and (bad := first_bad(array)):
-                raise NonFiniteError(f"step: after the update, {name} has {bad}, though the gradients were finite")
+                raise NonFiniteError(
+                    f"step: after the update, {name} has {bad}, though the gradients were finite",
+                    layer=path.rpartition(".")[0],
+                    direction="update",
+                    array=name,
+                    index=bad.at,
+                    produced=True,
+                )
 
 
 def global_norm(params: Iterable[Param]) -> float:

@@ -132,18 +132,10 @@ class Solver(Fitter):
             If a gradient is not finite: nothing has been changed. Or if the rule has made a parameter or its state
             so, out of finite gradients.
         """
-        layout = self._layout
-        if layout is None or not layout.holds(self.net):
-            layout = self.attach()
-        idle = 0
-        for p in layout.trainable:
-            idle += p.fill_if_fresh()
-        if idle == len(layout.trainable):
-            raise NoGradientError(
-                f"{type(self).__name__}.step: no gradient since the last step; call net.backward() first"
-            )
+        layout = self._gradients()
         if self.ranks is not None:
             total = float(self.ranks.size) if total is None else total
+            self.check_gradients()  # while it can still be said whose is not finite
             for grad in layout.grads:
                 self.ranks.sum(grad)
             if not self.sync_batch_norm:
@@ -160,6 +152,51 @@ class Solver(Fitter):
         if noted:
             refuse_bad_results(self.net, layout)
 
+    def check_gradients(self) -> None:
+        """Look whether the gradients accumulated so far are finite; ``step`` does so, too.
+
+        Raises
+        ------
+        NonFiniteError
+            If one is not.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._size_of(self._gradients())
+
+    def _gradients(self) -> Layout:
+        """Return the parameters with their gradients, all of which are filled in."""
+        layout = self._layout
+        if layout is None or not layout.holds(self.net):
+            layout = self.attach()
+        idle = 0
+        for p in layout.trainable:
+            idle += p.fill_if_fresh()
+        if idle == len(layout.trainable):
+            raise NoGradientError(
+                f"{type(self).__name__}.step: no gradient since the last step; call net.backward() first"
+            )
+        return layout
+
+    def _size_of(self, layout: Layout) -> float:
+        """Return the gradients' global L2 norm, or without clipping some number that is finite if they are."""
+        if self.clip_norm is not None:
+            # Per parameter: what lies between them in the flat buffer may be a rule's scratch.
+            size = global_norm(layout.trainable)
+        else:
+            size = sum([grad.dot(grad) for grad in layout.grads])
+        if not math.isfinite(size):
+            refuse_bad_gradients(self.net, layout.trainable)
+        return size
+
+    def _average_and_clip(self, layout: Layout, total: float) -> None:
+        """Divide the gradients by ``total``, and scale them down to ``clip_norm``, once they are known to be finite."""
+        size, factor = self._size_of(layout), 1 / total if total else 1.0
+        if self.clip_norm is not None and size * factor > self.clip_norm:
+            factor = self.clip_norm / size
+        if factor != 1:
+            for grad in layout.grads:
+                grad *= factor
+
     def _move(self, stretch: Stretch, lr: float) -> None:
         """Regularise and apply the rule, on one stretch of parameters."""
         data, grad, state, lr_mult, decay_mult = stretch
@@ -174,22 +211,6 @@ class Solver(Fitter):
                 grad += decay * data
         if self.update(data, grad, state, lr) is not None:
             raise TypeError(f"{type(self).__name__}.update returned something; it has to change data in place")
-
-    def _average_and_clip(self, layout: Layout, total: float) -> None:
-        """Divide the gradients by ``total``, and scale them down to ``clip_norm``, once they are known to be finite."""
-        factor = 1 / total if total else 1.0
-        if self.clip_norm is not None:
-            # Per parameter: what lies between them in the flat buffer may be a rule's scratch.
-            norm = global_norm(layout.trainable)
-            if not math.isfinite(norm):
-                refuse_bad_gradients(self.net, layout.trainable)
-            if norm * factor > self.clip_norm:
-                factor = self.clip_norm / norm
-        elif not math.isfinite(sum([grad.dot(grad) for grad in layout.grads])):
-            refuse_bad_gradients(self.net, layout.trainable)
-        if factor != 1:
-            for grad in layout.grads:
-                grad *= factor
 
     def attach(self) -> Layout:
         """Look at the net's parameters anew; ``step`` does so by itself when one was frozen, moved or replaced.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from math import inf, isfinite
 from os import PathLike
@@ -175,6 +175,8 @@ class Training:
         else:
             net.backward(share / self.batches.batch_size if loss_layer.reduction == "mean" else 1.0)
         self._total, self._shares = self._total + loss * share, self._shares + share
+        if self._passes < self.iter_size:  # step looks at the last one's
+            self._stepping(self.solver.check_gradients)
 
     def _step(self) -> None:
         if self.ranks is not None:
@@ -182,10 +184,7 @@ class Training:
             self.ranks.sum(sums)
             self._total, self._shares, *self._signals.flags = sums.tolist()
         whole = self._alone or self.running.loss.reduction == "sum"
-        try:
-            self.solver.step(1.0 if whole else self._shares / self.batches.batch_size)
-        except NonFiniteError as error:
-            self._explain(str(error))
+        self._stepping(self.solver.step, 1.0 if whole else self._shares / self.batches.batch_size)
         self.step += 1
         self.running.total, self.running.shares = self.running.total + self._total, self.running.shares + self._shares
         loss = self._total / self._shares if self._shares else 0.0
@@ -201,6 +200,12 @@ class Training:
         if self.snapshots is not None and self.snapshots.every and self.step % self.snapshots.every == 0:
             self._snapshot()
         self._heed_signals()
+
+    def _stepping(self, method: Callable[..., None], *arguments: float) -> None:
+        try:
+            method(*arguments)
+        except NonFiniteError as error:
+            self._explain(str(error), error)
 
     def _close_epoch(self) -> None:
         if self.validation is not None and not self.test_interval:
@@ -282,11 +287,18 @@ class Training:
         for callback in self.callbacks:
             callback.end(self)
 
-    def _explain(self, what: str) -> None:
-        """Raise a ``NonFiniteError`` that says where what is not finite comes from."""
+    def _explain(self, what: str, error: NonFiniteError | None = None) -> None:
+        """Raise a ``NonFiniteError`` that says where what is not finite comes from; keep the batch with the snapshots."""
         X, y, weight = self._last
         place = f"fit: in epoch {self.epoch + 1}, batch {self.batches.batch} of {len(self.batches)}"
-        raise self._watch.explain(f"{place}, {what}", X, y, *weight)
+        solver = {"rule": repr(self.solver), "steps": self.solver.steps}
+        found = self._watch.explain(f"{place}, {what}", X, y, *weight, error=error, solver=solver)
+        if self.snapshots is not None and found.dump is not None:
+            path = self.snapshots.folder / "non-finite.safetensors"
+            self.snapshots.folder.mkdir(parents=True, exist_ok=True)
+            found.dump.save(path)
+            found.add_note(f"The batch is kept in {path}")
+        raise found from error
 
 
 def as_dataset(data: Any, name: str) -> Dataset:

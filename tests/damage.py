@@ -11,6 +11,7 @@ import gzip
 import io
 import json
 import os
+import pickle
 import re
 import resource
 import subprocess
@@ -41,10 +42,10 @@ def tree():
     rng = np.random.default_rng(0)
     return {
         "net": {"affine1.W": rng.normal(size=(5, 7)).astype(np.float32), "affine1.b": np.zeros(7, np.float32)},
-        "solver": {"rule": "SGD", "lr": 0.1, "steps": 1200, "arrays": [np.arange(3.0), np.empty((0, 4)), np.array(True)]},
+        "solver": {"rule": "SGD", "lr": 0.1, "arrays": [np.arange(3.0), np.empty((0, 4)), np.array(True)]},
         "generators": {"drop": rng.bit_generator.state, "@": "@home", "a/b": np.arange(4), "a": {"b": np.arange(5)}},
         "history": [{"loss": 0.25, "accuracy": None}, {"loss": float("nan"), "accuracy": float("-inf")}],
-    }  # fmt: skip
+    }
 
 
 def net():
@@ -83,7 +84,19 @@ def csv():
 # ---- damage of any bytes
 
 HUGE = [2**k - d for k in (7, 8, 15, 16, 31, 32, 40, 63, 64) for d in (0, 1)]
-NUMBERS = [b"0", b"-1", b"1.5", b"1e999", b"1_0", b"NaN", b"null", b"[]", b'"1"', b"9" * 5000, *(b"%d" % n for n in HUGE)]
+NUMBERS = [
+    b"0",
+    b"-1",
+    b"1.5",
+    b"1e999",
+    b"1_0",
+    b"NaN",
+    b"null",
+    b"[]",
+    b'"1"',
+    b"9" * 5000,
+    *(b"%d" % n for n in HUGE),
+]
 
 
 def flip(content, at, rng):
@@ -91,7 +104,7 @@ def flip(content, at, rng):
 
 
 def replace(content, at, rng):
-    content[at] = rng.choice([*b'0123456789"\',:[]{}()<>-_e. \n', 0, 1, 127, 128, 255])
+    content[at] = rng.choice([*b"0123456789\"',:[]{}()<>-_e. \n", 0, 1, 127, 128, 255])
 
 
 def truncate(content, at, rng):
@@ -152,8 +165,8 @@ def damaged(content, rng, ways=WAYS):
 # ---- damage that a checksum does not show: by somebody who computes it anew
 
 EVIL = [
-    None, True, -1, 0, 0.5, 1e308, 2**40, 2**63, -(2**63), 10**400, "", "@", "@array", "@array net/affine1.W", "@int 0x_1",
-    "@float 00", "@text a", "F64", "O", [], [[]], {}, {"a": []}, "\ud800", "handbrew", "handbrew.snapshot",
+    None, True, -1, 0, 0.5, 1e308, 2**40, 2**63, -(2**63), 10**400, "", [], [[]], {}, {"a": []}, "F64", "O", "\ud800",
+    "@", "@array", "@array net/affine1.W", "@int 0x_1", "@float 00", "@text a", "handbrew", "handbrew.snapshot",
 ]  # fmt: skip
 
 
@@ -229,15 +242,19 @@ def forged_npz(content, rng):
     return file.getvalue()
 
 
+CELLS = [
+    "", " ", "1_0", "1_0.5", "१२", "１", "\xa05", "nan", "-inf", "1e999", "0x10", "1,5", '"', '"1', "+1.", ".5", "--1",
+    "1e", "1" * 5000, "\0", " 7 ", "@", "=1+1", "a" * 200_000, "label", "3.0", "03", "\u2028", "1\r", "-0",
+]  # fmt: skip
+
+
 def forged_csv(content, rng):
     """A CSV file some of whose cells say something else."""
     lines = content.decode().split("\n")
-    cells = ["", " ", "1_0", "1_0.5", "१२", "１", "nan", "-inf", "1e999", "0x10", "1,5", '"', '"1', "+1.", ".5", "--1", "1e", "1" * 5000,
-             "\0", " 7 ", "@", "=1+1", "a" * 200_000, "label", "3.0", "03", "\u2028", "1\r", "-0"]  # fmt: skip
     for _ in range(rng.integers(1, 4)):
         row = rng.integers(len(lines))
         parts = lines[row].split(",")
-        parts[rng.integers(len(parts))] = cells[rng.integers(len(cells))]
+        parts[rng.integers(len(parts))] = CELLS[rng.integers(len(CELLS))]
         lines[row] = ",".join(parts)
     return "\n".join(lines).encode()
 
@@ -346,6 +363,123 @@ def try_kind(name, count, seed, folder):
     return result
 
 
+# ---- files that somebody wanted to do harm with
+
+
+class Bait:
+    """Unpickled, it leaves a mark."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return os.mkdir, (self.mark,)
+
+
+def numpy_file(save, *arrays, **named):
+    file = io.BytesIO()
+    save(file, *arrays, **named)
+    return file.getvalue()
+
+
+def zip_of(members):
+    """A packed zip; what is in it may be endless: pairs of a name and pieces of bytes."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, pieces in members:
+            with archive.open(name, "w") as member:
+                for piece in pieces:
+                    member.write(piece)
+    return file.getvalue()
+
+
+def npy_start(shape):
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    return file.getvalue()
+
+
+def pieces_gzipped(pieces):
+    file = io.BytesIO()
+    with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=1) as packed:
+        for piece in pieces:
+            packed.write(piece)
+    return file.getvalue()
+
+
+def hostile(mark):
+    """Files by name. None of them is anything that a reader should accept."""
+    bait, megabyte = Bait(mark), bytes(2**20)
+    objects = np.array([bait, bait], object)
+    yield "a pickle", pickle.dumps({"net": bait, "affine1.W": objects})
+    yield "an old pickle", pickle.dumps(bait, 0)
+    yield "npz of objects", numpy_file(np.savez, X=objects, y=[0, 1], handbrew=objects)
+    yield "npz with labels that are objects", numpy_file(np.savez, X=np.ones((2, 2)), y=objects, handbrew=objects)
+    yield "npy of objects", numpy_file(np.save, objects)
+    yield "npz of records", numpy_file(np.savez, X=np.zeros(2, "f8,i4"), y=np.zeros(2, "f8,O"))
+    yield "zip of a pickle", zip_of([("archive/data.pkl", [pickle.dumps(bait)]), ("X.npy", [pickle.dumps(objects)])])
+    yield "a number of endless digits", signed(b'{"a":' + b"9" * 10**6 + b"}", b"")
+    yield "a deep header", signed(b'{"a":' + b"[" * 10**6 + b"]" * 10**6 + b"}", b"")
+    for depth in (101, 900, 100_000):
+        text = json.dumps('{"format":1,"tree":' + '{"a":' * depth + "0" + "}" * depth + "}")
+        header = f'{{"__metadata__":{{"handbrew.sha256":"{"0" * 64}","handbrew.snapshot":{text}}}}}'
+        yield f"a tree of {depth} levels", signed(header.encode(), b"")
+        text = json.dumps('{"format":1,"net":' + '{"tuple":[' * depth + "0" + "]}" * depth + "}")
+        header = f'{{"__metadata__":{{"handbrew.sha256":"{"0" * 64}","handbrew":{text}}}}}'
+        yield f"an architecture of {depth} levels", signed(header.encode(), b"")
+    for size in (10**8, 2**40, 2**63, 2**64 - 1):
+        yield f"a header of {size} bytes", size.to_bytes(8, "little") + b"{}" + bytes(100)
+        entry = {"dtype": "F64", "shape": [size], "data_offsets": [0, 8 * size]}
+        yield f"an array of {size} numbers", signed(json.dumps({"a": entry}).encode(), bytes(100))
+        lengths = [min(size, 2**32 - 1), 2**32 - 1]
+        yield f"idx of {size} rows", b"\0\0\x0e\2" + np.array(lengths, ">u4").tobytes() + bytes(100)
+        yield f"idx of {size} rows, gzip", gzipped(b"\0\0\x0e\2" + np.array(lengths, ">u4").tobytes() + bytes(100))
+        yield f"npz of {size} rows", zip_of([("X.npy", [npy_start((size, 2))]), ("y.npy", [npy_start((size,))])])
+    yield "a quote that never ends", b'a,b\n1,"' + b"2" * 10**6
+    yield "a zip in a zip", zip_of([("X.npy", [zip_of([("X.npy", [npy_start((1,)) + bytes(8)])])])])
+    zeros = [megabyte] * (2 * MEGABYTES)
+    yield "short idx, endless gzip", pieces_gzipped([b"\0\0\x08\1\0\0\0\4", *zeros])
+    yield "bomb: gzip", pieces_gzipped([b"\0\0\x08\2", np.array([len(zeros), 2**20], ">u4").tobytes(), *zeros])
+    yield "bomb: zip", zip_of([(name, [npy_start((len(zeros), 2**17)), *zeros]) for name in ("X.npy", "y.npy")])
+    ones = [(f"{i}.npy", [npy_start((2**17,)), megabyte]) for i in range(2 * MEGABYTES)]
+    yield "bomb: many arrays in a zip", zip_of(ones)
+
+
+def try_hostile(folder):
+    """Show each hostile file to each reader."""
+    path, mark = Path(folder, "hostile"), Path(folder, "mark")
+    files = list(hostile(str(mark)))
+    for make, _, read, _ in KINDS.values():  # so that all imports are done
+        path.write_bytes(make())
+        read(path)
+    readers = {"read_csv": read_csv, "read_idx": read_idx, "read_npz": read_npz}
+    readers |= {"load_net": load_net, "read_snapshot": read_snapshot}
+    heard, result = [], {"read": 0, "refused": 0, "failures": []}
+    sys.addaudithook(lambda event, _: heard.append(event) if event in EVENTS else None)
+    limit_memory(MEGABYTES)
+    for name, content in files:
+        path.write_bytes(content)
+        for reader, read in readers.items():
+            heard.clear()
+            begun, wrong = time.perf_counter(), None
+            try:
+                read(path)
+                wrong = "was read"
+            except FileFormatError as error:
+                if isinstance(error.__cause__, MemoryError) and "bomb" not in name:
+                    wrong = f"asks for too much memory: {error}"
+            except Exception as error:
+                wrong = f"{type(error).__name__}: {error}"
+            if heard or mark.exists():
+                wrong = f"ran something: {heard}"
+            elif time.perf_counter() - begun > SECONDS:
+                wrong = "took too long"
+            result["read" if wrong else "refused"] += 1
+            if wrong:
+                result["failures"].append(f"{name}, {reader}: {wrong[:300]}")
+    return result
+
+
 def misread(found, original, judge, content):
     if judge is None:
         return judges.difference(found, original)
@@ -362,21 +496,32 @@ def limit_memory(megabytes):
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-def run(name, count, seed=0, timeout=60):
+def run(name, count, seed=0, timeout=60, program=__file__):
     """Try a kind in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-W", "error", __file__, str(count), name, str(seed), folder]
-        environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment)
+        command = [sys.executable, "-W", "error", str(program), name, str(count), str(seed), folder]
+        environment = os.environ | {
+            "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "PYTHONPATH": str(Path(__file__).parent),
+        }  # fmt: skip
+        failed = {"read": 0, "refused": 0}
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment)
+        except subprocess.TimeoutExpired:
+            return failed | {"failures": [f"{name}: no answer in {timeout} s"]}
         if done.returncode:
-            return {"read": 0, "refused": 0, "failures": [f"{name}: exit {done.returncode}: {done.stderr[-1500:]}"]}
+            return failed | {"failures": [f"{name}: exit {done.returncode}: {done.stderr[-1500:]}"]}
         return json.loads(done.stdout)
+
+
+def answer(name, count, seed, folder):
+    result = try_hostile(folder) if name == "hostile" else try_kind(name, int(count), int(seed), folder)
+    print(json.dumps(result))
 
 
 def main(count):
     print(f"{'':28}{'read rightly':>14}{'refused':>10}{'failures':>10}{'seconds':>9}")
     failures = []
-    for name in KINDS:
+    for name in (*KINDS, "hostile"):
         begun = time.perf_counter()
         result = run(name, count, timeout=60 + count)
         failures += result["failures"]
@@ -387,7 +532,6 @@ def main(count):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) <= 2:
+    if len(sys.argv) == 2:
         sys.exit(main(int(sys.argv[1])))
-    count, name, seed, folder = sys.argv[1:]
-    print(json.dumps(try_kind(name, int(count), int(seed), folder)))
+    answer(*sys.argv[1:])

@@ -20,7 +20,9 @@ def difference(found, expected, where="it"):
         return f"{where}: a {type(found).__name__}, expected a {type(expected).__name__}"
     if isinstance(found, np.ndarray):
         same = (found.dtype, found.shape, found.tobytes()) == (expected.dtype, expected.shape, expected.tobytes())
-        return None if same else f"{where}: another array: {found.dtype} {found.shape}, {expected.dtype} {expected.shape}"
+        return (
+            None if same else f"{where}: another array: {found.dtype} {found.shape}, {expected.dtype} {expected.shape}"
+        )
     if isinstance(found, dict):
         if list(found) != list(expected):
             return f"{where}: {list(found)[:9]}, expected {list(expected)[:9]}"
@@ -103,7 +105,14 @@ def npz_weights(content):
 
 def npz(content):
     found = npz_arrays(content)
-    pairs = ("X", "y"), ("x", "y"), ("X_train", "y_train"), ("x_train", "y_train"), ("images", "labels"), ("data", "target")
+    pairs = (
+        ("X", "y"),
+        ("x", "y"),
+        ("X_train", "y_train"),
+        ("x_train", "y_train"),
+        ("images", "labels"),
+        ("data", "target"),
+    )
     X, y = next((found[X], found[y]) for X, y in pairs if X in found and y in found)
     if y.dtype.kind == "U":
         y, classes = learnt(y.ravel().tolist())
@@ -155,7 +164,9 @@ def csv(content):
     names = [name.strip() for name in names]
     assert all(len(row) == len(names) == len(set(names)) for row in rows)
     lowered = [name.casefold() for name in names]
-    target = next((lowered.index(usual) for usual in ("label", "target", "class", "y") if usual in lowered), len(names) - 1)
+    target = next(
+        (lowered.index(usual) for usual in ("label", "target", "class", "y") if usual in lowered), len(names) - 1
+    )
     X = np.array([[number(cell) for i, cell in enumerate(row) if i != target] for row in rows])
     y, classes = learnt([row[target] for row in rows])
     return {"X": X, "y": y, "classes": classes}

@@ -1,6 +1,7 @@
 """``--config``: a TOML file says what the options would say, and wrong ones are told apart."""
 
 import argparse
+import csv
 import json
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from cases_cli import runner, write_csv, write_flowers
 
 from handbrew.cli import train
 from handbrew.cli.config_file import NOT_IN_A_FILE, read_options
+from handbrew.data import read_csv
+from handbrew.layers import Affine, Dropout, SoftmaxCrossEntropy, Tanh
+from handbrew.nets import Sequential, load_net
+from handbrew.solvers import Adam, EarlyStopping, Snapshots, Step, Warmup
 
 EVERYTHING = """
 data = "flowers.csv"
@@ -29,8 +34,8 @@ beta2 = 0.99
 eps = 1e-7
 weight-decay = 1e-3
 decoupled = true
-l1 = 0                     # a whole number is a number
-clip-norm = 5
+l1 = 0.0001
+clip-norm = 0.1            # low enough to matter
 class-weight = [1, 2.5, 1]
 seed = 3
 policy = "step:gamma=0.5,every=1epochs"
@@ -53,7 +58,7 @@ out = "from_file"
 """
 FLAGS = """--data flowers.csv --target species --sample-weight same --net 4-6-3 --activation tanh --dropout 0.25
 --weights other.npz --freeze affine1.b --solver adam --lr 0.01 --batch-size 16 --beta1 0.8 --beta2 0.99 --eps 1e-7
---weight-decay 1e-3 --decoupled --l1 0 --clip-norm 5 --class-weight 1,2.5,1 --seed 3
+--weight-decay 1e-3 --decoupled --l1 0.0001 --clip-norm 0.1 --class-weight 1,2.5,1 --seed 3
 --policy step:gamma=0.5,every=1epochs --warmup 3steps --epochs 2 --iter-size 2 --average-decay 0.9 --patience 5
 --test-interval 2 --average-loss 4 --top-k 1,2 --snapshot-every 2 --keep 1 --snapshot-errors go-on --no-plots"""
 
@@ -82,10 +87,50 @@ def settings(folder):
     return json.loads((folder / "config.json").read_text("utf-8"))["settings"]
 
 
-def test_a_file_and_flags_make_the_same_run(handbrew, tmp_path):
-    write_flowers(tmp_path / "flowers.csv")
+@pytest.fixture
+def place(tmp_path):
+    """A folder with all that is named above; the weights of the samples are 1, 2 and 3."""
+    with write_flowers(tmp_path / "flowers.csv").open(newline="") as file:
+        header, *rows = csv.reader(file)
+    at = header.index("same")
+    weighted = [[*row[:at], 1 + i % 3, *row[at + 1 :]] for i, row in enumerate(rows)]
+    write_csv(tmp_path / "flowers.csv", header, weighted)
     np.savez(tmp_path / "other.npz", **{"affine1.b": np.arange(6, dtype=np.float32)})
     (tmp_path / "run.toml").write_text(EVERYTHING)
+    return tmp_path
+
+
+def test_a_run_is_what_the_same_call_in_python_makes(handbrew, place):
+    train, held_out = read_csv("flowers.csv", "species", weight="same").split(0.2, seed=0)
+    mean, deviation = train.X.mean(axis=0), train.X.std(axis=0)
+    X, X_held = (((part.X - mean) / deviation).astype(np.float32) for part in (train, held_out))
+    loss = SoftmaxCrossEntropy(class_weight=(1, 2.5, 1))
+    net = Sequential(Affine(6), Tanh(), Dropout(0.25), Affine(3), loss, seed=3)
+    net.build((4,))
+    net.params["affine1.b"].data = np.arange(6)
+    net.params["affine1.b"].trainable = False
+    rate = Warmup(Step(0.01, 0.5, 3), 3)  # 72 samples in batches of 16 are 5; two make a step
+    decay = {"weight_decay": 1e-3, "l1": 0.0001, "clip_norm": 0.1, "decoupled": True}
+    solver = Adam(net, rate, beta1=0.8, beta2=0.99, eps=1e-7, **decay)
+    loop = {"batch_size": 16, "seed": 3, "iter_size": 2, "test_interval": 2, "average_decay": 0.9, "progress": False}
+    data = (X, train.y, train.weight), (X_held, held_out.y)
+    history = solver.fit(*data, epochs=2, callbacks=[EarlyStopping(5)], **loop)
+    assert handbrew("train", "--config", "run.toml").code == 0
+    made = load_net(place / "from_file" / "net.safetensors")
+    for name, p in net.params.items():
+        np.testing.assert_array_equal(made.params[name].data, p.data, err_msg=name)
+    results = json.loads((place / "from_file" / "config.json").read_text())["results"]
+    figures = net.evaluate(X_held, held_out.y)
+    assert (results["loss"], results["accuracy"], results["top-1"]) == (*figures, figures.accuracy)
+    with (place / "from_file" / "history.csv").open() as file:
+        losses = [float(row["loss"]) for row in csv.DictReader(file)]
+    assert losses == [row.loss for row in history]
+    steps = [path.name for path in Snapshots(place / "from_file" / "snapshots").paths()]
+    assert steps == ["step-000000006.safetensors"]  # the last of 2, 4 and 6
+
+
+def test_a_file_and_flags_make_the_same_run(handbrew, place):
+    tmp_path = place
     assert handbrew("train", "--config", "run.toml").code == 0
     assert handbrew("train", *FLAGS.split(), "--out", "from_flags").code == 0
     a, b = tmp_path / "from_file", tmp_path / "from_flags"
@@ -94,7 +139,7 @@ def test_a_file_and_flags_make_the_same_run(handbrew, tmp_path):
     unlike = {"momentum", "nesterov", "rho"}  # no numbers of this solver
     defaults = settings_of_nothing(handbrew, tmp_path)
     same = {name for name, value in settings(a).items() if value == defaults[name]} - unlike
-    assert same <= {"regression", "sync_batch_norm", "tensorboard", "snapshots", "l1"}  # all others were changed
+    assert same <= {"regression", "sync_batch_norm", "tensorboard", "snapshots"}  # all others were changed
 
 
 def settings_of_nothing(handbrew, tmp_path):
@@ -176,8 +221,6 @@ def test_files_that_are_none(handbrew, tmp_path):
 
 def test_frozen_weighted_and_started_from(handbrew, tmp_path):
     """The options that change the net itself do so."""
-    from handbrew.nets import load_net
-
     rows = [[i % 2, i % 3, 1 + i % 2, "ab"[i % 2]] for i in range(40)]
     write_csv(tmp_path / "t.csv", ["x", "z", "weight", "kind"], rows)
     data = ("--data", "t.csv", "--target", "kind", "--no-plots")

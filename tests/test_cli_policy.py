@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from handbrew.cli.policy import KINDS, POLICIES, Length, length, make_policy, read_policy
+from handbrew.cli.policy import KINDS, POLICIES, make_policy, read_policy
+from handbrew.cli.values import Length, length
 
 STEPS, EPOCHS, LR = 10, 20, 0.5  # steps an epoch
 

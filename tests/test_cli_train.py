@@ -12,6 +12,7 @@ from handbrew.cli.task import Scale
 from handbrew.data import digits
 from handbrew.layers import Affine, Dropout, Flatten, MeanSquaredError, SoftmaxCrossEntropy, Tanh
 from handbrew.nets import load_net
+from handbrew.solvers import SGD
 
 QUICK = ("--no-plots", "--epochs", 2)
 
@@ -303,7 +304,10 @@ def test_a_large_offset_hides_nothing(handbrew, tmp_path):
     assert config(tmp_path / "run")["results"]["accuracy"] == 1.0
 
 
-def test_a_run_that_comes_to_nothing_leaves_no_folder(handbrew, tmp_path):
-    ran = handbrew("train", "--no-plots", "--lr", 1e30, "--out", tmp_path / "failed")
-    assert ran.code == 1
+def test_a_run_that_comes_to_nothing_leaves_no_folder(handbrew, tmp_path, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SGD, "fit", interrupted)
+    assert handbrew("train", "--no-plots", "--out", tmp_path / "failed").code == 130
     assert not (tmp_path / "failed").exists()

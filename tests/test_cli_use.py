@@ -3,7 +3,9 @@
 import csv
 import gzip
 import json
+import re
 import struct
+from dataclasses import MISSING
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from cases_cli import SPECIES, runner, write_csv, write_flowers, write_houses
 
 from handbrew.cli.run_folder import Run
+from handbrew.cli.settings import Settings
 from handbrew.data import digits
 
 
@@ -250,6 +253,25 @@ def test_damaged_runs(handbrew, place, tmp_path, name, damage):
     ran = handbrew("test", run)
     assert (ran.code, ran.out) == (1, "")
     assert name in ran.err
+
+
+def test_a_run_from_before_there_was_a_choice(handbrew, place, tmp_path):
+    run = copy_of(place / "digits", tmp_path)
+    entries = json.loads((run / "config.json").read_text())
+    fields = Settings.__dataclass_fields__.values()
+    old = [field.name for field in fields if field.default is MISSING]
+    assert len(old) == 12
+    entries["settings"] = {name: entries["settings"][name] for name in old}
+    (run / "config.json").write_text(json.dumps(entries))
+    assert handbrew("test", run).out == handbrew("test", place / "digits").out
+
+
+def test_top_k(handbrew, place):
+    ran = handbrew("test", place / "digits", "--top-k", "1,3")
+    figures = [float(text) for text in re.findall(r"(?:accuracy|top-1|top-3) ([\d.]+) %", ran.out)]
+    assert figures[0] == figures[1] <= figures[2]
+    assert "--top-k 3 would count every answer" in handbrew("test", place / "flowers", "--top-k", 3).err
+    assert "the data hold quantities" in handbrew("test", place / "houses", "--top-k", 3).err
 
 
 def test_files_of_two_runs(handbrew, place, tmp_path):

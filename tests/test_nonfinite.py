@@ -23,6 +23,7 @@ from handbrew.layers import (
     Layer,
     Log,
     MeanSquaredError,
+    Normal,
     ReLU,
     Residual,
     Softmax,
@@ -445,6 +446,39 @@ def test_the_first_time_that_layers_run_is_told_rightly():
     X, y = batch()
     error = train(classifier(Affine(4), Spike(backward=NAN).named("spike")), X, y)
     assert (error.layer, error.array, error.index) == ("spike", "dx", (2, 1))
+
+
+def test_what_was_in_the_gradients_before_is_not_looked_at():
+    net, X, y = with_batch(classifier(Spike(grad=NAN).named("spike")))
+    net.build((4,))
+    watch = Watch(net)
+    watch.note()
+    net.params["last.W"].grad = np.full((4, 3), INF, np.float32)
+    assert watch.explain("seen", X, y).layer == "spike"
+
+
+class Remembers(Running):
+    """With a buffer that starts at random."""
+
+    def build(self, in_shape):
+        super().build(in_shape)
+        self.start = self.buffer("start", in_shape, Normal(std=1.0))
+        return in_shape
+
+    def forward(self, x):
+        self.start.data += 1
+        return super().forward(x)
+
+
+def test_buffers_that_the_first_pass_has_made_are_as_they_begin():
+    X, y = batch()
+    X[0, 0] = NAN
+    nets = [classifier(BatchNorm(), Residual(Remembers())) for _ in range(2)]
+    nets[0].build((4,))
+    error = train(nets[1], X, y)
+    for path, buffer in nets[0].buffers.items():
+        np.testing.assert_array_equal(nets[1].buffers[path].data, buffer.data)
+        np.testing.assert_array_equal(error.dump.arrays[path], buffer.data)
 
 
 def test_fit_and_the_errors_attributes():

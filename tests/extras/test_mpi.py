@@ -59,6 +59,14 @@ def test_an_error_that_all_ranks_meet_is_told_once():
     assert_all_are_gone(done.stdout)
 
 
+@pytest.mark.parametrize("option", ["sync", "own"])
+def test_numbers_that_run_away_in_one_rank_are_explained_by_it(option):
+    done = run(2, "running_away.py", option)
+    assert done.returncode == 1
+    assert "in epoch 1, batch 5 of 5, the loss is nan" in done.stderr
+    assert "the input has nan at index (5, 0) (4 of 32 elements are not finite)" in done.stderr
+
+
 @pytest.mark.parametrize("victim", [0, 2])
 def test_a_killed_rank_takes_all_with_it(victim):
     process = subprocess.Popen(
