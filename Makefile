@@ -10,7 +10,7 @@ CHECKS := lint types docs examples extras coverage wheel newest oldest
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # one pip at a time
-.PHONY: help train test check checks $(CHECKS) bench kill hooks clean
+.PHONY: help train test check checks $(CHECKS) bench kill fuzz hooks clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ bench: $(VENV)/bench  ## the tables of docs/benchmarks.md; with MNIST=folder, ep
 
 kill: $(VENV)/test  ## kill trainings from outside, 200 times each of two solvers, and compare how they end
 	$(BIN)/python tests/kill.py --kills 200
+
+fuzz: $(VENV)/test  ## read 10,000 damaged files of each kind: is each refused, or read rightly?
+	$(BIN)/python tests/damage.py 10000
 
 hooks: $(VENV)/dev  ## ruff and mypy before each commit
 	$(BIN)/pre-commit install

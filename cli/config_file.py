@@ -50,8 +50,12 @@ def read_options(path: Path, parser: argparse.ArgumentParser) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for key, value in entries.items():
         name = key.replace("_", "-")
+        if isinstance(value, dict):
+            raise FileFormatError(
+                f"{path}: {key}: expected an option, got a table; all options stand at the top, without [headings]"
+            )
         if name not in actions:
-            raise FileFormatError(f"{path}: {key}: {_unknown(name, value, list(actions))}")
+            raise FileFormatError(f"{path}: {key}: {_unknown(name, list(actions))}")
         action = actions[name]
         if action.dest in options:
             raise FileFormatError(f"{path}: {key}: is there twice, in two spellings")
@@ -62,11 +66,9 @@ def read_options(path: Path, parser: argparse.ArgumentParser) -> dict[str, Any]:
     return options
 
 
-def _unknown(name: str, value: Any, names: list[str]) -> str:
+def _unknown(name: str, names: list[str]) -> str:
     if name in NOT_IN_A_FILE:
         return "belongs on the command line"
-    if isinstance(value, dict):
-        return "expected options, got a table; all options stand at the top, without [headings]"
     near = get_close_matches(name, names, n=3)
     return f"no such option; did you mean {' or '.join(near)}?" if near else "no such option; --help lists them all"
 

@@ -79,6 +79,8 @@ class Settings:
         return cls(**(entry | tuples))
 
 
+NAMES = tuple(field.name for field in fields(Settings))
+RULE_NUMBERS = tuple(dict.fromkeys(name for rule in RULES.values() for name in rule.numbers))
 # What may be changed when a run goes on: how long, how often it is looked at, what is kept.
 FREE = ("epochs", "test_interval", "average_loss", "snapshot_every", "keep", "snapshot_errors")
 
@@ -125,10 +127,6 @@ def options_in(args: argparse.Namespace) -> dict[str, Any]:
     absolute = {name: str(Path(given[name]).resolve()) for name in ("data", "weights") if name in given}
     tuples = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
     return given | absolute | tuples
-
-
-NAMES = tuple(field.name for field in fields(Settings))
-RULE_NUMBERS = tuple(dict.fromkeys(name for rule in RULES.values() for name in rule.numbers))
 
 
 def _refuse_contradictions(s: Settings, task: Task) -> None:

@@ -47,7 +47,6 @@ def fit(
         return solver.fit(*pair, resume=resume, **loop_options(plan.settings, folder, callbacks))
     except NonFiniteError as error:
         if error.dump is not None:
-            error.dump.save(folder / DUMP)
             error.add_note(f"handbrew replay {shlex.quote(str(folder / DUMP))} runs that batch again")
         error.add_note(f"--lr was {plan.settings.lr:g}; try a tenth of it")
         abandon(folder)
@@ -73,6 +72,7 @@ def loop_options(settings: Settings, folder: Path, callbacks: list[Callback]) ->
         "metrics": top_metrics(s.top_k),
         "callbacks": callbacks,
         "snapshots": make_snapshots(s, folder),
+        "dump": folder / DUMP,
     }
 
 

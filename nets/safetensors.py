@@ -86,7 +86,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
         if not all(isinstance(text, str) for item in metadata.items() for text in item):
             raise FileFormatError(f"{path}: __metadata__ holds something else than texts")
         expected = _take_checksum(metadata, path)
-        digest = expected and sha256(start + text.replace(expected.encode(), ZEROS, 1))
+        digest = None if expected is None else sha256(start + text.replace(expected.encode(), ZEROS, 1))
         arrays = {}
         for name, kind, shape in _entries(header, size - 8 - length, path):
             array = np.empty(shape, DTYPES[kind])

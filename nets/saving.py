@@ -67,7 +67,7 @@ def read_weights(path: str | PathLike[str]) -> tuple[dict[str, Array], str | Non
         raise FileFormatError(
             f"{path}: expected a net's weights, got a snapshot of a training. To go on training: solver.fit(…, "
             f"snapshots=Snapshots({str(path.parent)!r}), resume=True). To take the weights out of it: "
-            f"net.load_state(read_snapshot({str(path)!r})['net']), with read_snapshot of handbrew.solvers"
+            f"net.load_state(read_snapshot({str(path)!r})['net']['arrays']), with read_snapshot of handbrew.solvers"
         )
     return arrays, metadata.get(KEY)
 

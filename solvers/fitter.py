@@ -38,6 +38,7 @@ class Fitter:
         callbacks: Sequence[Callback] = (),
         average_decay: float | None = None,
         snapshots: Snapshots | str | PathLike[str] | None = None,
+        dump: str | PathLike[str] | None = None,
         resume: bool = False,
     ) -> History:
         """Train for some epochs; return what each achieved.
@@ -71,6 +72,8 @@ class Fitter:
             looked at with, and what the net has at the end.
         snapshots : Snapshots or path, optional
             Where, and how often, the whole state of the training is written to disk.
+        dump : path, optional
+            Where the batch of a ``NonFiniteError`` is kept, for ``replay``; by default with the snapshots.
         resume : bool
             Go on from the newest of ``snapshots`` that is whole, in the middle of an epoch if that is where it
             was taken: the same bits come out as from a run that was never stopped. Without any, begin.
@@ -97,6 +100,7 @@ class Fitter:
             callbacks=callbacks,
             average_decay=average_decay,
             snapshots=snapshots,
+            dump=dump,
         ).run(resume)
 
     def verify(self, steps: int, train: Any, validation: Any = None, **options: Any) -> Verdict:

@@ -11,6 +11,8 @@ from typing import Any
 STOP = [getattr(signal, name) for name in ("SIGINT", "SIGTERM") if hasattr(signal, name)]
 SNAPSHOT = [getattr(signal, name) for name in ("SIGHUP",) if hasattr(signal, name)]
 
+NUMBERS = STOP + SNAPSHOT
+
 
 class Signals:
     """Inside ``with``, SIGINT and SIGTERM set ``stop`` and SIGHUP sets ``snapshot``; a second SIGINT stops at once.
@@ -21,6 +23,7 @@ class Signals:
     def __init__(self) -> None:
         self.stop: signal.Signals | None = None
         self.snapshot = False
+        self._come: set[int] = set()
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Signals:
@@ -36,16 +39,16 @@ class Signals:
             # None: set by something else than Python, and cannot be put back.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
-    @property
-    def flags(self) -> list[bool]:
-        """Which signals have come, so that processes can tell each other."""
-        return [*(self.stop == number for number in STOP), self.snapshot]
+    def take(self) -> list[bool]:
+        """Return which signals have come since it was last asked, for ``heed``."""
+        come, self._come = self._come, set()
+        return [number in come for number in NUMBERS]
 
-    @flags.setter
-    def flags(self, counts: Sequence[float]) -> None:
-        asked = [number for number, count in zip(STOP, counts, strict=False) if count]
-        self.stop = self.stop or (asked[0] if asked else None)
-        self.snapshot = bool(counts[-1])
+    def heed(self, counts: Sequence[float]) -> None:
+        """Set ``stop`` and ``snapshot`` by what has come, here or in other processes: all act at the same step."""
+        come = [number for number, count in zip(NUMBERS, counts, strict=True) if count]
+        self.stop = self.stop or next((number for number in come if number in STOP), None)
+        self.snapshot = any(number in SNAPSHOT for number in come)
 
     def leave(self) -> None:
         """Leave as the signal asks for: KeyboardInterrupt for SIGINT, exit code 128 + n for others."""
@@ -54,11 +57,8 @@ class Signals:
         raise SystemExit(128 + int(self.stop or 0))
 
     def _take(self, number: int, frame: FrameType | None) -> None:
-        if number in SNAPSHOT:
-            self.snapshot = True
-        elif self.stop is not None and number == signal.SIGINT:
+        if number == signal.SIGINT and (self.stop is not None or number in self._come):
             raise KeyboardInterrupt
-        else:
-            self.stop = signal.Signals(number)
-            if number == signal.SIGINT:
-                print("\nfinishing the step; again to stop at once", file=sys.stderr, flush=True)  # noqa: T201
+        self._come.add(signal.Signals(number))
+        if number == signal.SIGINT:
+            print("\nfinishing the step; again to stop at once", file=sys.stderr, flush=True)  # noqa: T201

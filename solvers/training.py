@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from math import inf, isfinite
 from os import PathLike
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,7 @@ class Training:
         callbacks: Sequence[Callback] = (),
         average_decay: float | None = None,
         snapshots: Snapshots | str | PathLike[str] | None = None,
+        dump: str | PathLike[str] | None = None,
     ) -> None:
         net = solver.net
         if not isinstance(net, Net) or net.loss is None:
@@ -78,7 +80,9 @@ class Training:
         self.metrics, self.callbacks, self.progress = metrics or {}, callbacks, progress
         self.average = WeightAverage(net, average_decay) if average_decay is not None else None
         self.snapshots = snapshots if isinstance(snapshots, Snapshots | None) else Snapshots(snapshots)
-        self.average_loss = average_loss
+        if dump is None and self.snapshots is not None:
+            dump = self.snapshots.folder / "non-finite.safetensors"
+        self.dump, self.average_loss = None if dump is None else Path(dump), average_loss
         self.history, self.running, self.best = History(), RunningLoss(net.loss), inf
         self.epoch = self.step = self.epoch_step = 0  # epoch_step: the step that this epoch began with
         self._watch, self._signals, self._reason = Watch(net), Signals(), ""
@@ -180,9 +184,10 @@ class Training:
 
     def _step(self) -> None:
         if self.ranks is not None:
-            sums = np.array([self._total, self._shares, *self._signals.flags])
+            sums = np.array([self._total, self._shares, *self._signals.take()])
             self.ranks.sum(sums)
-            self._total, self._shares, *self._signals.flags = sums.tolist()
+            self._total, self._shares, *come = sums.tolist()
+            self._signals.heed(come)
         whole = self._alone or self.running.loss.reduction == "sum"
         self._stepping(self.solver.step, 1.0 if whole else self._shares / self.batches.batch_size)
         self.step += 1
@@ -261,6 +266,8 @@ class Training:
             self.solver.policy.observe(loss)
 
     def _heed_signals(self) -> None:
+        if self.ranks is None:  # else at the same step in all of them
+            self._signals.heed(self._signals.take())
         if self._signals.stop is None and not self._signals.snapshot:
             return
         self._signals.snapshot = False
@@ -288,16 +295,15 @@ class Training:
             callback.end(self)
 
     def _explain(self, what: str, error: NonFiniteError | None = None) -> None:
-        """Raise a ``NonFiniteError`` that says where what is not finite comes from; keep the batch with the snapshots."""
+        """Raise a ``NonFiniteError`` that says where it comes from; keep the batch."""
         X, y, weight = self._last
         place = f"fit: in epoch {self.epoch + 1}, batch {self.batches.batch} of {len(self.batches)}"
         solver = {"rule": repr(self.solver), "steps": self.solver.steps}
         found = self._watch.explain(f"{place}, {what}", X, y, *weight, error=error, solver=solver)
-        if self.snapshots is not None and found.dump is not None:
-            path = self.snapshots.folder / "non-finite.safetensors"
-            self.snapshots.folder.mkdir(parents=True, exist_ok=True)
-            found.dump.save(path)
-            found.add_note(f"The batch is kept in {path}")
+        if self.dump is not None and found.dump is not None:
+            self.dump.parent.mkdir(parents=True, exist_ok=True)
+            found.dump.save(self.dump)
+            found.add_note(f"the batch is kept in {self.dump}")
         raise found from error
 
 

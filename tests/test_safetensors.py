@@ -3,6 +3,7 @@
 The format's own library is the oracle in ``tests/extras``; here files are made and taken apart by hand.
 """
 
+import hashlib
 import json
 import struct
 import tracemalloc
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 
 from handbrew.data import FileFormatError
-from handbrew.nets.safetensors import DTYPES, NAMES, read_safetensors, write_safetensors
+from handbrew.nets import safetensors
+from handbrew.nets.safetensors import CHECKSUM, DTYPES, NAMES, read_safetensors, write_safetensors
 
 A = np.arange(6, dtype=np.float32).reshape(2, 3)
 B = np.array([7, 8], np.int64)
@@ -34,6 +36,7 @@ def entry(dtype="F32", shape=(2, 3), begin=0, end=24):
 
 GOOD = {"a": entry(), "b": entry("I64", (2,), 24, 40), "__metadata__": {"key": "text"}}
 DATA = A.tobytes() + B.tobytes()
+GOOD_ARRAYS = {"a": A, "b": B}
 
 
 def test_what_is_written_byte_by_byte(path):
@@ -42,10 +45,12 @@ def test_what_is_written_byte_by_byte(path):
     content = path.read_bytes()
     (length,) = struct.unpack("<Q", content[:8])
     assert length % 8 == 0
-    assert json.loads(content[8 : 8 + length]) == {
-        "__metadata__": {"key": "Gruß"}, "a": entry(), "b": entry("I64", (2,), 24, 40),
-    }  # fmt: skip
+    header = json.loads(content[8 : 8 + length])
+    digest = header["__metadata__"].pop("handbrew.sha256")
+    assert header == {"__metadata__": {"key": "Gruß"}, "a": entry(), "b": entry("I64", (2,), 24, 40)}
     assert content[8 + length :] == DATA
+    assert content.count(digest.encode()) == 1
+    assert digest == hashlib.sha256(content.replace(digest.encode(), b"0" * 64)).hexdigest()
 
 
 def test_what_is_read_of_a_file_made_by_hand(path):
@@ -187,3 +192,95 @@ def test_the_names_are_those_of_the_format():
     assert all(
         np.dtype(code).itemsize == int(name.strip("BFIU") or 8) / 8 for name, code in DTYPES.items() if name != "BOOL"
     )
+
+
+# ---- the checksum
+
+
+def write(path, arrays=GOOD_ARRAYS, **metadata):
+    with path.open("wb") as file:
+        write_safetensors(file, arrays, metadata)
+    return path.read_bytes()
+
+
+def test_the_checksum_is_no_text_of_the_file(path):
+    write(path, handbrew="x")
+    assert read_safetensors(path)[1] == {"handbrew": "x"}
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_every_flipped_bit_is_noticed(path, bit):
+    whole = write(path, handbrew="{}")
+    for at in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[at] ^= 1 << bit
+        path.write_bytes(damaged)
+        with pytest.raises(FileFormatError):
+            pytest.fail(f"byte {at}: {read_safetensors(path)}")
+
+
+def test_what_a_damaged_file_says(path):
+    whole = write(path, handbrew="{}")
+    path.write_bytes(whole[:-1] + b"\1")
+    digest = hashlib.sha256(path.read_bytes().replace(whole[whole.index(b"sha256") + 9 :][:64], b"0" * 64)).hexdigest()
+    with pytest.raises(
+        FileFormatError, match=f"^{path}: damaged: its SHA-256 is {digest}, expected [0-9a-f]{{64}}. A prog"
+    ):
+        read_safetensors(path)
+
+
+@pytest.mark.parametrize("name", ["handbrew", "handbrew.snapshot", "handbrew.something"])
+def test_a_file_of_handbrews_has_a_checksum(path, name):
+    header = {"__metadata__": {name: "{}"}, "a": entry()}
+    path.write_bytes(compose(header, A.tobytes()))
+    with pytest.raises(FileFormatError, match=r"not its checksum: .* set the text handbrew.sha256 to 'none'"):
+        read_safetensors(path)
+    header["__metadata__"][CHECKSUM] = "none"
+    path.write_bytes(compose(header, A.tobytes()))
+    arrays, metadata = read_safetensors(path)
+    np.testing.assert_array_equal(arrays["a"], A, strict=True)
+    assert metadata == {name: "{}"}
+
+
+@pytest.mark.parametrize("digest", ["", "0" * 64, "None", "ß", "f" * 63])
+def test_a_checksum_that_is_none(path, digest):
+    path.write_bytes(compose({"__metadata__": {CHECKSUM: digest}, "a": entry()}, A.tobytes()))
+    with pytest.raises(FileFormatError, match="damaged"):
+        read_safetensors(path)
+
+
+def test_others_may_have_a_checksum_of_their_own(path):
+    header = {"__metadata__": {"sha256": "of something else", "format": "np"}, "a": entry()}
+    path.write_bytes(compose(header, A.tobytes()))
+    assert read_safetensors(path)[1] == header["__metadata__"]
+
+
+def test_texts_and_names_full_of_zeros(path):
+    """The digits are put where the checksum is, not where other zeros are."""
+    zeros = "0" * 64
+    write(path, {zeros: A}, a=zeros, handbrew=zeros)
+    arrays, metadata = read_safetensors(path)
+    assert list(arrays) == [zeros]
+    assert metadata == {"a": zeros, "handbrew": zeros}
+
+
+def test_no_second_copy_of_the_arrays(path):
+    """Neither writing nor reading takes much more memory than the arrays have."""
+    arrays = {f"{i}": np.zeros(2**20, np.float32) for i in range(4)}
+    tracemalloc.start()
+    with path.open("wb") as file:
+        write_safetensors(file, arrays, {})
+    written = tracemalloc.get_traced_memory()[1]
+    tracemalloc.reset_peak()
+    found, _ = read_safetensors(path)
+    read = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(found) == 4
+    assert written < 2**20
+    assert read < 17 * 2**20
+
+
+def test_a_header_that_could_not_be_read_is_not_written(path, monkeypatch):
+    monkeypatch.setattr(safetensors, "LONGEST_HEADER", 1000)
+    with pytest.raises(ValueError, match="safetensors has room for 1000"):
+        write(path, handbrew="x" * 1000)

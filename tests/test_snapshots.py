@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -15,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from handbrew.data import FileFormatError
+from handbrew.data import FileFormatError, blobs
 from handbrew.layers import Affine, SoftmaxCrossEntropy
 from handbrew.nets import Sequential, load_net
 from handbrew.nets.safetensors import NAMES, SNAPSHOT, read_safetensors, write_safetensors
-from handbrew.solvers import Snapshots, read_snapshot
+from handbrew.solvers import SGD, Snapshots, read_snapshot
 from handbrew.solvers.state_tree import DEEPEST, flatten, unflatten
 
 
@@ -65,7 +66,7 @@ trees = st.dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(trees)
 def test_every_tree_comes_back_to_the_bit(tmp_path_factory, tree):
     snapshots = Snapshots(tmp_path_factory.getbasetemp() / "trees")
@@ -239,15 +240,16 @@ def test_a_snapshot_is_no_weights_file_and_the_error_says_what_to_do(snapshots):
         return net
 
     net = made()
-    path = snapshots.write({"net": net.state()}, 7)
+    SGD(net, lr=0.1).fit(blobs(), epochs=1, snapshots=snapshots, progress=False)
+    path = snapshots.paths()[-1]
     for load in (load_net, made().load, Sequential(Affine(3)).load):
         with pytest.raises(FileFormatError) as error:
             load(path)
         assert str(error.value).startswith(f"{path}: expected a net's weights, got a snapshot of a training.")
         assert f"snapshots=Snapshots({str(path.parent)!r}), resume=True)" in str(error.value)
-        assert f"net.load_state(read_snapshot({str(path)!r})['net'])" in str(error.value)
+    recipe = re.search(r"net\.load_state\(.*\]\)", str(error.value))[0]
     other = made()
-    other.load_state(read_snapshot(path)["net"])
+    eval(recipe, {"net": other, "read_snapshot": read_snapshot})
     assert_same(other.state(), net.state())
 
 

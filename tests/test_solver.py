@@ -264,7 +264,9 @@ def test_clipping_meets_an_infinite_gradient():
     net.build((4,))
     net.params["affine1.W"].grad += np.inf
     before = net.state()
-    with pytest.raises(NonFiniteError, match=r"gradient of affine1\.W has inf at index \(0, 0\).*nothing has been changed"):
+    with pytest.raises(
+        NonFiniteError, match=r"gradient of affine1\.W has inf at index \(0, 0\).*nothing has been changed"
+    ):
         SGD(net, lr=0.1, clip_norm=1.0).step()
     for name, array in net.state().items():
         np.testing.assert_array_equal(array, before[name])

@@ -71,12 +71,17 @@ def test_an_error_is_told_once_and_stops_all(tmp_path):
 def test_a_run_that_was_killed_goes_on_with_another_number_of_processes(tmp_path):
     own = {name: value for name, value in os.environ.items() if not name.startswith(STARTED)}
     command = ranks(2, *TRAIN[:-2], "--epochs", 300, "--snapshot-every", 5)
-    process = subprocess.Popen(command, cwd=tmp_path, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while not Snapshots(tmp_path / "run" / "snapshots").paths() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGTERM)
-    process.wait(60)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    with subprocess.Popen(command, cwd=tmp_path, env=own, **quiet) as process:
+        deadline = time.monotonic() + 60
+        while not Snapshots(tmp_path / "run" / "snapshots").paths() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(30)
+        finally:
+            if process.poll() is None:  # or they would run for ever
+                os.killpg(process.pid, signal.SIGKILL)
     assert json.loads((tmp_path / "run" / "config.json").read_text())["results"] is None
     ran = run(3, "resume", "run", "--epochs", 2, "--no-plots", cwd=tmp_path)
     assert (ran.returncode, "Traceback" in ran.stderr) == (0, False)

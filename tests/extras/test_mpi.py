@@ -59,12 +59,19 @@ def test_an_error_that_all_ranks_meet_is_told_once():
     assert_all_are_gone(done.stdout)
 
 
-@pytest.mark.parametrize("option", ["sync", "own"])
-def test_numbers_that_run_away_in_one_rank_are_explained_by_it(option):
-    done = run(2, "running_away.py", option)
+@pytest.mark.parametrize("statistics", ["sync", "own"])
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [
+        ("loss", "the loss is nan: the input has nan at index (5, 0) (4 of 32 elements are not finite)"),
+        ("gradient", "brittle1"),
+    ],
+)
+def test_numbers_that_run_away_in_one_rank_are_explained_by_it(statistics, what, why):
+    done = run(2, "running_away.py", statistics, what)
     assert done.returncode == 1
-    assert "in epoch 1, batch 5 of 5, the loss is nan" in done.stderr
-    assert "the input has nan at index (5, 0) (4 of 32 elements are not finite)" in done.stderr
+    assert re.search(r"rank 0 of 2: .* in rank 1: fit: in epoch 1, batch 5 of 5, ", done.stderr)
+    assert why in done.stderr
 
 
 @pytest.mark.parametrize("victim", [0, 2])

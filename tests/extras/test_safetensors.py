@@ -8,7 +8,8 @@ from safetensors.numpy import load_file, save_file
 from handbrew.data import FileFormatError
 from handbrew.layers import Affine, ReLU
 from handbrew.nets import Sequential, load_net
-from handbrew.nets.safetensors import NAMES, read_safetensors, write_safetensors
+from handbrew.nets.safetensors import CHECKSUM, NAMES, read_safetensors, write_safetensors
+from handbrew.solvers import Snapshots
 
 SHAPES = {
     "matrix": (3, 5),
@@ -19,6 +20,7 @@ SHAPES = {
     'Gewöhnung "\\\n': (1,),
 }
 METADATA = {"handbrew": '{"net": ["Affine", 3]}', "Gruß": ""}
+FOREIGN = {"format": "np", "Gruß": ""}
 
 
 def arrays_of(dtype):
@@ -46,16 +48,18 @@ def test_the_library_reads_what_handbrew_writes(path, dtype):
         write_safetensors(file, arrays, METADATA)
     assert_same(load_file(path), arrays)
     with safe_open(path, framework="np") as file:
-        assert file.metadata() == METADATA
+        texts = file.metadata()
+    assert len(texts.pop(CHECKSUM)) == 64
+    assert texts == METADATA
 
 
 @pytest.mark.parametrize("dtype", NAMES, ids=str)
 def test_handbrew_reads_what_the_library_writes(path, dtype):
     arrays = arrays_of(dtype)
-    save_file(arrays, path, METADATA)
+    save_file(arrays, path, FOREIGN)
     found, metadata = read_safetensors(path)
     assert_same(found, arrays)
-    assert metadata == METADATA
+    assert metadata == FOREIGN
 
 
 def test_strided_and_swapped_arrays(path):
@@ -70,8 +74,8 @@ def test_no_arrays_at_all(path):
     with path.open("wb") as file:
         write_safetensors(file, {}, METADATA)
     assert load_file(path) == {}
-    save_file({}, path, METADATA)
-    assert read_safetensors(path) == ({}, METADATA)
+    save_file({}, path, FOREIGN)
+    assert read_safetensors(path) == ({}, FOREIGN)
 
 
 def test_bfloat16_is_read_as_float32(path):
@@ -98,12 +102,22 @@ def test_a_net(tmp_path):
     assert_same(net.state(), changed)
 
     with safe_open(tmp_path / "net.safetensors", framework="np") as file:
-        save_file(changed, tmp_path / "both.safetensors", file.metadata())
+        texts = file.metadata()
+    save_file(changed, tmp_path / "both.safetensors", texts)
+    with pytest.raises(FileFormatError, match="A program that changes such a file has to set the text"):
+        load_net(tmp_path / "both.safetensors")
+    save_file(changed, tmp_path / "both.safetensors", texts | {CHECKSUM: "none"})
     assert_same(load_net(tmp_path / "both.safetensors").state(), changed)
 
 
+def test_a_snapshot(tmp_path):
+    arrays = arrays_of(np.float64)
+    path = Snapshots(tmp_path).write({"net": arrays, "@": [np.ones(2), "@", float("nan"), 2**100]}, 3)
+    assert_same(load_file(path), {f"net/{name}": array for name, array in arrays.items()} | {"@/0": np.ones(2)})
+
+
 def test_what_handbrew_reads_of_a_damaged_file_the_library_reads_too(path):
-    save_file(arrays_of(np.float32), path, METADATA)
+    save_file(arrays_of(np.float32), path, FOREIGN)
     whole, rng, read = path.read_bytes(), np.random.default_rng(0), 0
     header = 8 + int.from_bytes(whole[:8], "little")
     for _ in range(1000):
