@@ -26,6 +26,7 @@ from handbrew.solvers import SGD
 
 MPIEXEC = Path(sys.executable).with_name("mpiexec")
 SECONDS = 2.0  # of steps, in each process
+MACHINES = (2, 8)
 BANDWIDTHS = {"10 Gbit/s": 1.25e9, "25 Gbit/s": 3.125e9}  # bytes a second
 
 
@@ -144,19 +145,19 @@ def main() -> None:
             print(json.dumps(found))
         return
     found = {name: compare(name, args.rounds) for name in NETS}
-    print(
-        f"{'':30} {'MB':>6} {'1 process':>10} {'2 ranks':>9} {'ratio':>6} {'message':>8} {'of step':>8} {'waited':>8}"
-    )
+    print("| net | one process | two ranks | ratio | all-reduce | of the step |\n|---|---|---|---|---|---|")
     for name, row in found.items():
         print(
-            f"{name:30} {4e-6 * row['parameters']:6.2f} {1e3 * row['one']:7.2f} ms {1e3 * row['step']:6.2f} ms "
-            f"{row['ratio']:6.2f} {1e3 * row['message']:5.2f} ms {row['message'] / row['step']:7.1%} "
-            f"{row['waited'] / row['step']:7.1%}"
+            f"| {name} | {1e3 * row['one']:.3g} ms | {1e3 * row['step']:.3g} ms | {row['ratio']:.2f} "
+            f"| {1e3 * row['message']:.2g} ms | {row['message'] / row['step']:.1%} |"
         )
-    print(f"\n{'':30} " + " ".join(f"{f'{n} machines, {speed}':>24}" for speed in BANDWIDTHS for n in (2, 8)))
+    heads = [f"{n} at {speed}" for speed in BANDWIDTHS for n in MACHINES]
+    print(f"\n| net, batch a machine | step | message | {' | '.join(heads)} |\n{'|---' * (3 + len(heads))}|")
     for name, row in found.items():
-        cells = [(ring(n, 4 * row["parameters"], speed), row["one"]) for speed in BANDWIDTHS.values() for n in (2, 8)]
-        print(f"{name:30} " + " ".join(f"{1e3 * t:8.2f} ms, speed x {own / (own + t):.2f}" for t, own in cells))
+        nbytes, own = 4 * row["parameters"], row["one"]
+        times = [ring(n, nbytes, speed) for speed in BANDWIDTHS.values() for n in MACHINES]
+        cells = [f"{1e3 * t:.2g} ms: {own / (own + t):.0%}" for t in times]
+        print(f"| {name} | {1e3 * own:.3g} ms | {nbytes / 1e6:.2f} MB | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":

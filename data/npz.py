@@ -8,6 +8,7 @@ header, the text of a dict: `{'descr': '<f4', 'fortran_order': False, 'shape': (
 import math
 import os
 import re
+import struct
 from os import PathLike
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -71,8 +72,8 @@ class Npz:
             self.members = {info.filename.removesuffix(".npy"): info for info in infos}
             if len(self.members) < len(infos):
                 raise FileFormatError(f"{path}: two arrays have the same name")
-            if len(infos) != _promised(file, len(archive.comment)):  # zipfile does not count
-                raise FileFormatError(f"{path}: damaged: some of its arrays are not there, or it goes on after its end")
+            if not _is_whole(file, archive):
+                raise FileFormatError(f"{path}: damaged: its list of arrays is not the one that its end tells of")
 
     @property
     def found(self) -> str:
@@ -120,10 +121,12 @@ def _zip(file: IO[bytes]) -> "ZipFile":
     return ZipFile(file)
 
 
-def _promised(file: IO[bytes], comment: int) -> int:
-    """How many members the end of a zip says there are, before a comment of so many bytes."""
-    file.seek(-12 - comment, os.SEEK_END)
-    return int.from_bytes(file.read(2), "little")
+def _is_whole(file: IO[bytes], archive: "ZipFile") -> bool:
+    """Whether a zip's list of members has the length and the place that its end tells of: zipfile does not look."""
+    end = file.seek(-22 - len(archive.comment), os.SEEK_END)
+    count, size, start = struct.unpack("<10xHII2x", file.read(22))
+    far = start == 0xFFFFFFFF  # beyond 4 GB the place is told elsewhere
+    return count == len(archive.infolist()) and (start + size == end or far)
 
 
 def _read(archive: "ZipFile", info: "ZipInfo", name: str) -> NDArray[Any]:

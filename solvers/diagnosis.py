@@ -11,7 +11,6 @@ from handbrew.layers import Buffer, Layer, Tree
 
 from .dump import Dump
 from .errors import NonFiniteError
-from .finding import first_bad as first_bad
 
 Array = np.ndarray[Any, np.dtype[Any]]
 SEEN = ("layer", "direction", "array", "index", "produced")
@@ -43,7 +42,7 @@ class Watch:
                 raise watch.explain(str(error), X, y, error=error) from None
 
     ``solver.fit`` does so. What is remembered is small: where the generators of random numbers stand, and the
-    buffers; for a net without either, ``note`` takes a microsecond or two.
+    buffers; ``note`` takes a few microseconds for a net of a few layers.
     """
 
     def __init__(self, net: Layer) -> None:

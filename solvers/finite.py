@@ -10,8 +10,8 @@ import numpy as np
 
 from handbrew.layers import Layer, Param
 
-from .diagnosis import first_bad
 from .errors import NonFiniteError
+from .finding import first_bad
 from .layout import Layout
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -15,9 +15,10 @@ NUMBERS = STOP + SNAPSHOT
 
 
 class Signals:
-    """Inside ``with``, SIGINT and SIGTERM set ``stop`` and SIGHUP sets ``snapshot``; a second SIGINT stops at once.
+    """Inside ``with``, SIGINT and SIGTERM set ``stop``, and SIGHUP sets ``snapshot``.
 
-    Handlers can be set in the main thread only; in another one signals do what they always did.
+    A second SIGINT or SIGTERM stops at once. Handlers can be set in the main thread only; in another one signals do
+    what they always did.
     """
 
     def __init__(self) -> None:
@@ -57,8 +58,9 @@ class Signals:
         raise SystemExit(128 + int(self.stop or 0))
 
     def _take(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGINT and (self.stop is not None or number in self._come):
-            raise KeyboardInterrupt
+        if number in STOP and (self.stop is not None or not self._come.isdisjoint(STOP)):
+            self.stop = signal.Signals(number)
+            self.leave()
         self._come.add(signal.Signals(number))
         if number == signal.SIGINT:
             print("\nfinishing the step; again to stop at once", file=sys.stderr, flush=True)  # noqa: T201

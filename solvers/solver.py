@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from handbrew.layers import Layer, Param
+from handbrew.layers import Layer, Param, share, worker_threads
 
 from .errors import NoGradientError
 from .finite import global_norm, refuse_bad_gradients, refuse_bad_results
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .parallel import Ranks
 
 Array = np.ndarray[Any, np.dtype[Any]]
+MANY = 64  # stretches, 4 million parameters; fewer are updated before BLAS's threads, still hot, let go of the cores
 
 
 class Solver(Fitter):
@@ -99,7 +101,7 @@ class Solver(Fitter):
     @property
     def lr(self) -> float:
         """The learning rate of the next step; set it to a number or to a ``Policy``."""
-        return self._lr(self.steps) if isinstance(self._lr, Policy) else self._lr
+        return self._check_rate("lr", self._lr(self.steps)) if isinstance(self._lr, Policy) else self._lr
 
     @lr.setter
     def lr(self, value: float | Policy) -> None:
@@ -145,8 +147,12 @@ class Solver(Fitter):
             self._average_and_clip(layout, 1.0 if total is None else total)
             noted.clear()
             lr, self.steps = self.lr, self.steps + 1
-            for stretch in layout.stretches:
-                self._move(stretch, lr)
+            if self.thread_safe and len(layout.stretches) >= MANY:
+                with worker_threads():
+                    share([partial(self._move, stretch, lr) for stretch in layout.stretches])
+            else:
+                for stretch in layout.stretches:
+                    self._move(stretch, lr)
         for p in layout.params:
             p.fresh = True
         if noted:
@@ -231,9 +237,10 @@ class Solver(Fitter):
     def settings(self) -> dict[str, Any]:
         """What was chosen, by name: all public attributes that are numbers, texts or ``None``, but for the steps."""
         plain = (bool, int, float, str, type(None))
+        values = {name: v.item() if isinstance(v, np.generic) else v for name, v in vars(self).items()}
         return {
             name: value
-            for name, value in vars(self).items()
+            for name, value in values.items()
             if not name.startswith("_") and name not in ("steps", "ranks") and isinstance(value, plain)
         }
 
@@ -274,7 +281,7 @@ class Solver(Fitter):
     def _check_rate(self, name: str, value: float) -> float:
         if not (value >= 0 and math.isfinite(value)):
             raise ValueError(f"{type(self).__name__}: {name} must be a finite number of at least 0, got {value}")
-        return value
+        return float(value)
 
     def __repr__(self) -> str:
         chosen = {"lr": self._lr} | {k: v for k, v in self.settings().items() if k != "given_lr" and v}

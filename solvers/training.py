@@ -298,7 +298,7 @@ class Training:
         """Raise a ``NonFiniteError`` that says where it comes from; keep the batch."""
         X, y, weight = self._last
         place = f"fit: in epoch {self.epoch + 1}, batch {self.batches.batch} of {len(self.batches)}"
-        solver = {"rule": repr(self.solver), "steps": self.solver.steps}
+        solver = {"rule": type(self.solver).__name__, **self.solver.settings(), "steps": self.solver.steps}
         found = self._watch.explain(f"{place}, {what}", X, y, *weight, error=error, solver=solver)
         if self.dump is not None and found.dump is not None:
             self.dump.parent.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 import zipfile
+from copy import deepcopy
 from hashlib import sha256
 from pathlib import Path
 
@@ -193,7 +194,7 @@ def edited(value, rng):
             case 2:
                 place[key] = json.loads(json.dumps(other[name]))
             case _:
-                place[key] = EVIL[rng.integers(len(EVIL))]
+                place[key] = deepcopy(EVIL[rng.integers(len(EVIL))])
         if not value:
             break
     text = json.dumps(value)
@@ -439,7 +440,9 @@ def hostile(mark):
     yield "a zip in a zip", zip_of([("X.npy", [zip_of([("X.npy", [npy_start((1,)) + bytes(8)])])])])
     zeros = [megabyte] * (2 * MEGABYTES)
     yield "short idx, endless gzip", pieces_gzipped([b"\0\0\x08\1\0\0\0\4", *zeros])
-    yield "bomb: gzip", pieces_gzipped([b"\0\0\x08\2", np.array([len(zeros), 2**20], ">u4").tobytes(), *zeros])
+    lengths = np.array([len(zeros), 2**20], ">u4").tobytes()
+    yield "idx of much less than it could unpack to", gzipped(b"\0\0\x08\2" + lengths + os.urandom(2**20))
+    yield "bomb: gzip", pieces_gzipped([b"\0\0\x08\2", lengths, *zeros])
     yield "bomb: zip", zip_of([(name, [npy_start((len(zeros), 2**17)), *zeros]) for name in ("X.npy", "y.npy")])
     ones = [(f"{i}.npy", [npy_start((2**17,)), megabyte]) for i in range(2 * MEGABYTES)]
     yield "bomb: many arrays in a zip", zip_of(ones)
@@ -500,9 +503,8 @@ def run(name, count, seed=0, timeout=60, program=__file__):
     """Try a kind in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-W", "error", str(program), name, str(count), str(seed), folder]
-        environment = os.environ | {
-            "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "PYTHONPATH": str(Path(__file__).parent),
-        }  # fmt: skip
+        paths = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
+        environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "PYTHONPATH": paths}
         failed = {"read": 0, "refused": 0}
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment)

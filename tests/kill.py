@@ -57,8 +57,8 @@ def start(folder, rule, *more):
 
 
 def finish(process):
-    process.stdout.read()
-    if process.wait(PATIENCE):
+    process.communicate(timeout=PATIENCE)
+    if process.returncode:
         raise AssertionError(f"the training ended with exit code {process.returncode}")
 
 
@@ -66,24 +66,20 @@ def kill_often(folder, rule, kills, rng):
     """Kill one training up to ``kills`` times, then let it end; return how many kills hit, and how many a snapshot."""
     hits = writing = 0
     while hits < kills:
-        process = start(folder, rule)
-        if process.stdout.readline() != "ready\n":  # it was at its end
-            break
-        wait_for_write = rng.random() < 1 / 3
-        until = time.monotonic() + rng.uniform(0, 0.25)
-        while time.monotonic() < until or wait_for_write:
-            if process.poll() is not None:
+        with start(folder, rule) as process:
+            if process.stdout.readline() != "ready\n":  # it was at its end
                 break
-            if wait_for_write and any((Path(folder) / "snapshots").glob(".*.part")):
-                break
-        if process.poll() is None:
+            wait_for_write = rng.random() < 1 / 3
+            until = time.monotonic() + rng.uniform(0, 0.25)
+            while process.poll() is None and (time.monotonic() < until or wait_for_write):
+                if wait_for_write and any((Path(folder) / "snapshots").glob(".*.part")):
+                    break
             process.kill()
-        if process.wait() == -signal.SIGKILL:
+        if process.returncode == -signal.SIGKILL:
             hits += 1
             writing += any((Path(folder) / "snapshots").glob(".*.part"))
         elif process.returncode:
             raise AssertionError(f"the training ended with exit code {process.returncode}")
-        process.stdout.close()
     finish(start(folder, rule))
     return hits, writing
 

@@ -5,6 +5,9 @@ import sys
 import damage
 import pytest
 
+from handbrew.data import FileFormatError, read_csv
+from handbrew.nets import read_weights
+
 COUNT = 300
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="RLIMIT_AS and /proc are Linux's")
 
@@ -24,6 +27,27 @@ def test_hostile_files():
     result = damage.run("hostile", 0)
     assert result["failures"] == []
     assert result["refused"] > 150
+
+
+def test_an_npz_that_lost_its_list_is_not_an_empty_one(tmp_path):
+    path = tmp_path / "damaged.npz"
+    whole = damage.saved(".npz")
+    for content in (whole[:-22] + whole[-22:-18] + bytes(18), whole + whole[-22:-18] + bytes(18), b"junk" + whole):
+        path.write_bytes(content)
+        with pytest.raises(FileFormatError, match="its list of arrays is not the one that its end tells of"):
+            read_weights(path)
+
+
+@pytest.mark.parametrize("number", ["1_0", "1_0.5", "१२", "１"])
+def test_numbers_that_only_python_takes_for_some(tmp_path, number):
+    path = tmp_path / "damaged.csv"
+    path.write_text(f"a,label\n1,x\n{number},y\n", encoding="utf-8")
+    with pytest.raises(FileFormatError, match=f"line 3, column 'a': '{number}' is not a number"):
+        read_csv(path)
+    path.write_text(f"a,label\n1,5\n\u00a02,{number}\n", encoding="utf-8")
+    found = read_csv(path)
+    assert found.X.tolist() == [[1], [2]]
+    assert found.classes == tuple(sorted(["5", number])), "a word"
 
 
 @pytest.mark.parametrize(

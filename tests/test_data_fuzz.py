@@ -80,7 +80,7 @@ def test_damage(tmp_path, content, pack, read):
             read(path)
         except FileFormatError as error:
             messages.append(str(error))
-    assert 100 < len(messages) < 300
+    assert len(messages) > 100
     assert all(str(path) in message for message in messages)
 
 
