@@ -20,7 +20,8 @@ class Callback:
                 print(row.epoch, run.solver.lr)
 
     ``run`` has ``net``, ``solver``, ``history``, ``step`` (steps done), ``epoch`` (epochs done) and ``stop(reason)``,
-    which ends the training after the step that is running.
+    which ends the training after the step that is running. Of several processes each tells callbacks of its own, which
+    have to decide alike.
     """
 
     def start(self, run: Training) -> None:

@@ -137,7 +137,6 @@ class Solver(Fitter):
         layout = self._gradients()
         if self.ranks is not None:
             total = float(self.ranks.size) if total is None else total
-            self.check_gradients()  # while it can still be said whose is not finite
             for grad in layout.grads:
                 self.ranks.sum(grad)
             if not self.sync_batch_norm:
@@ -224,8 +223,6 @@ class Solver(Fitter):
         Only a list of layers that was changed in place (``block.parts.append(…)``) goes unnoticed: assign it
         anew, or call this.
         """
-        if self.ranks is not None and self.steps == 0:
-            self.ranks.broadcast_state(self.net)
         carried = self.carried_state()
         self._layout = Layout(self.net, self.state_arrays)
         self._layout.load(carried)
@@ -273,6 +270,8 @@ class Solver(Fitter):
         from .parallel import Ranks
 
         ranks = Ranks(comm)
+        if self.net.in_shape is not None:
+            ranks.broadcast_state(self.net)
         ranks.scatter_generators(self.net)
         if self.sync_batch_norm:
             ranks.synchronise(self.net)

@@ -8,7 +8,7 @@ from math import inf, isfinite
 from os import PathLike
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -20,11 +20,13 @@ from .callbacks import Callback
 from .diagnosis import Watch
 from .environment import environment
 from .errors import NonFiniteError
-from .history import Epoch, History, Validation
+from .explaining import raise_explained
+from .history import Epoch, History
 from .progress import progress_for
 from .signals import Signals
 from .snapshots import Snapshots
 from .training_state import refuse_earlier_snapshots, resume, snapshot
+from .validating import observe, validate
 
 if TYPE_CHECKING:
     from .solver import Solver
@@ -85,7 +87,7 @@ class Training:
         self.dump, self.average_loss = None if dump is None else Path(dump), average_loss
         self.history, self.running, self.best = History(), RunningLoss(net.loss), inf
         self.epoch = self.step = self.epoch_step = 0  # epoch_step: the step that this epoch began with
-        self._watch, self._signals, self._reason = Watch(net), Signals(), ""
+        self.watch, self._signals, self._reason = Watch(net), Signals(), ""
         self._begun = perf_counter()
         self._passes, self._total, self._shares = 0, 0.0, 0.0  # of the step that is running
         self._until: int | None = None
@@ -105,10 +107,18 @@ class Training:
                 resume(self)
             else:
                 refuse_earlier_snapshots(self)
+            self._begin_alike()
             self.advance()
         if self._signals.stop is not None:
             self._signals.leave()
         return self.history
+
+    def _begin_alike(self) -> None:
+        """Give all processes the first one's net, before any gradient is taken."""
+        if self.ranks is not None:
+            if self.net.in_shape is None:
+                self.net.predict(self.batches.data.X[:1])  # builds
+            self.ranks.broadcast_state(self.net)
 
     def advance(self, until: int | None = None) -> None:
         """Train until all epochs, or so many steps, are done."""
@@ -164,14 +174,14 @@ class Training:
     def _accumulate(self, X: Array, y: Array, weight: list[Array]) -> None:
         """Add a batch's gradients, weighted by its share in the mean over all that make the step."""
         net, loss_layer = self.net, self.running.loss
-        self._watch.note()
-        self._last = X, y, weight
+        self.watch.note()
+        self._last = X, y, *weight
         self._passes += 1
         if not len(y):  # of a batch with fewer samples than processes; the others may wait for this one in a layer
             net.backward(np.zeros_like(net.forward(X)))
             return
         loss = net.forward(X, y, *weight)
-        if not isfinite(loss):
+        if not isfinite(loss) and self.ranks is None:
             self._explain(f"the loss is {loss}")
         share = loss_layer.share(len(y))
         if self._alone:
@@ -179,7 +189,7 @@ class Training:
         else:
             net.backward(share / self.batches.batch_size if loss_layer.reduction == "mean" else 1.0)
         self._total, self._shares = self._total + loss * share, self._shares + share
-        if self._passes < self.iter_size:  # step looks at the last one's
+        if self._passes < self.iter_size and self.ranks is None:  # step looks at the last one's, and at the sum
             self._stepping(self.solver.check_gradients)
 
     def _step(self) -> None:
@@ -188,6 +198,8 @@ class Training:
             self.ranks.sum(sums)
             self._total, self._shares, *come = sums.tolist()
             self._signals.heed(come)
+            if not isfinite(self._total):  # in one process, perhaps; all know it now
+                self._explain(f"the loss is {self._total}")
         whole = self._alone or self.running.loss.reduction == "sum"
         self._stepping(self.solver.step, 1.0 if whole else self._shares / self.batches.batch_size)
         self.step += 1
@@ -201,7 +213,7 @@ class Training:
         for callback in self.callbacks:
             callback.after_step(self, loss)
         if self.validation is not None and self.test_interval and self.step % self.test_interval == 0:
-            self._validate()
+            validate(self)
         if self.snapshots is not None and self.snapshots.every and self.step % self.snapshots.every == 0:
             self._snapshot()
         self._heed_signals()
@@ -214,7 +226,7 @@ class Training:
 
     def _close_epoch(self) -> None:
         if self.validation is not None and not self.test_interval:
-            self._validate()
+            validate(self)
         looks = self.history.validations
         look = looks[-1] if looks and looks[-1].step > self.epoch_step else None
         row = Epoch(
@@ -226,7 +238,7 @@ class Training:
             self.elapsed,
         )
         if self.validation is None:
-            self._observe(row.loss)
+            observe(self, row.loss)
         self.history.append(row)
         self.epoch, self.epoch_step, self.elapsed = self.epoch + 1, self.step, 0.0
         self.running = RunningLoss(self.running.loss)
@@ -236,34 +248,6 @@ class Training:
         if self.snapshots is not None and not self.snapshots.every:
             self._snapshot()
         self._heed_signals()
-
-    def _validate(self) -> None:
-        with self.average.in_place() if self.average else nullcontext():
-            look = self._look()
-            if not isfinite(look.loss):
-                raise NonFiniteError(
-                    f"fit: after step {self.step} the validation loss is {look.loss}; is the data clean?"
-                )
-            self.history.validations.append(look)
-            for callback in self.callbacks:
-                callback.after_validation(self, look)
-        self._observe(look.loss)
-        if look.loss < self.best:
-            self.best = look.loss
-            if self.snapshots is not None:
-                snapshot(self, best=True)
-
-    def _look(self) -> Validation:
-        """Look at the validation set; of several processes the first does, and tells the others."""
-        if self.ranks is not None and self.ranks.rank:
-            return self.ranks.broadcast(None)
-        loss, accuracy = self.net.evaluate(self.validation, metrics=self.metrics)
-        look = Validation(self.step, loss, accuracy, {name: metric.value for name, metric in self.metrics.items()})
-        return look if self.ranks is None else self.ranks.broadcast(look)
-
-    def _observe(self, loss: float) -> None:
-        if self.solver.policy is not None:
-            self.solver.policy.observe(loss)
 
     def _heed_signals(self) -> None:
         if self.ranks is None:  # else at the same step in all of them
@@ -294,17 +278,10 @@ class Training:
         for callback in self.callbacks:
             callback.end(self)
 
-    def _explain(self, what: str, error: NonFiniteError | None = None) -> None:
+    def _explain(self, what: str, error: NonFiniteError | None = None) -> NoReturn:
         """Raise a ``NonFiniteError`` that says where it comes from; keep the batch."""
-        X, y, weight = self._last
         place = f"fit: in epoch {self.epoch + 1}, batch {self.batches.batch} of {len(self.batches)}"
-        solver = {"rule": type(self.solver).__name__, **self.solver.settings(), "steps": self.solver.steps}
-        found = self._watch.explain(f"{place}, {what}", X, y, *weight, error=error, solver=solver)
-        if self.dump is not None and found.dump is not None:
-            self.dump.parent.mkdir(parents=True, exist_ok=True)
-            found.dump.save(self.dump)
-            found.add_note(f"the batch is kept in {self.dump}")
-        raise found from error
+        raise_explained(self, self._last, f"{place}, {what}", error)
 
 
 def as_dataset(data: Any, name: str) -> Dataset:

@@ -130,7 +130,7 @@ def resume(run: Training) -> None:
     tree, path, complaints = found
     with fitting(path):
         complaints += [f"{path}: {sentence}" for sentence in restore_training(run, tree)]
-    for sentence in complaints:
+    for sentence in complaints if run.ranks is None or run.ranks.rank == 0 else ():
         warn(f"fit: {sentence}", stacklevel=4)
 
 
