@@ -38,6 +38,7 @@ class Watch:
             net.backward()
             try:
                 solver.step()
+                solver.check_results()  # another look, at the parameters
             except NonFiniteError as error:
                 raise watch.explain(str(error), X, y, error=error) from None
 

@@ -57,6 +57,6 @@ def global_norm(params: Iterable[Param]) -> float:
 
 def _norm(grad: Array) -> float:
     flat = grad.ravel()
-    square = float(flat.dot(flat))
-    # A finite gradient's square may overflow in float32.
+    with np.errstate(over="ignore"):  # a finite gradient's square may overflow in float32
+        square = float(flat.dot(flat))
     return math.sqrt(square) if math.isfinite(square) else float(np.linalg.norm(flat.astype(np.float64)))

@@ -131,8 +131,7 @@ class Solver(Fitter):
         NoGradientError
             If no ``backward`` has run since the last step.
         NonFiniteError
-            If a gradient is not finite: nothing has been changed. Or if the rule has made a parameter or its state
-            so, out of finite gradients.
+            If a gradient is not finite; nothing has been changed.
         """
         layout = self._gradients()
         if self.ranks is not None:
@@ -141,21 +140,16 @@ class Solver(Fitter):
                 self.ranks.sum(grad)
             if not self.sync_batch_norm:
                 self.ranks.average_buffers(self.net)
-        noted: list[str] = []  # NumPy says so itself when an operation makes an infinity or a NaN
-        with np.errstate(divide="call", over="call", invalid="call", call=lambda kind, flag: noted.append(kind)):
-            self._average_and_clip(layout, 1.0 if total is None else total)
-            noted.clear()
-            lr, self.steps = self.lr, self.steps + 1
-            if self.thread_safe and len(layout.stretches) >= MANY:
-                with worker_threads():
-                    share([partial(self._move, stretch, lr) for stretch in layout.stretches])
-            else:
-                for stretch in layout.stretches:
-                    self._move(stretch, lr)
+        self._average_and_clip(layout, 1.0 if total is None else total)
+        lr, self.steps = self.lr, self.steps + 1
+        if self.thread_safe and len(layout.stretches) >= MANY:
+            with worker_threads():
+                share([partial(self._move, stretch, lr) for stretch in layout.stretches])
+        else:
+            for stretch in layout.stretches:
+                self._move(stretch, lr)
         for p in layout.params:
             p.fresh = True
-        if noted:
-            refuse_bad_results(self.net, layout)
 
     def check_gradients(self) -> None:
         """Look whether the gradients accumulated so far are finite; ``step`` does so, too.
@@ -165,8 +159,19 @@ class Solver(Fitter):
         NonFiniteError
             If one is not.
         """
-        with np.errstate(over="ignore", invalid="ignore"):
-            self._size_of(self._gradients())
+        self._size_of(self._gradients())
+
+    def check_results(self) -> None:
+        """Look whether the steps so far have left parameters, and what the rule keeps, finite.
+
+        ``fit`` does so as soon as NumPy notes an overflow in an update.
+
+        Raises
+        ------
+        NonFiniteError
+            If they have not.
+        """
+        refuse_bad_results(self.net, self._layout or self.attach())
 
     def _gradients(self) -> Layout:
         """Return the parameters with their gradients, all of which are filled in."""
@@ -188,7 +193,9 @@ class Solver(Fitter):
             # Per parameter: what lies between them in the flat buffer may be a rule's scratch.
             size = global_norm(layout.trainable)
         else:
-            size = sum([grad.dot(grad) for grad in layout.grads])
+            size = 0.0
+            for grad in layout.grads:
+                size += grad.dot(grad)
         if not math.isfinite(size):
             refuse_bad_gradients(self.net, layout.trainable)
         return size

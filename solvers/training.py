@@ -91,6 +91,7 @@ class Training:
         self._begun = perf_counter()
         self._passes, self._total, self._shares = 0, 0.0, 0.0  # of the step that is running
         self._until: int | None = None
+        self._noted: list[str] = []  # floating-point errors
         self.saved = 0, 0  # step and epoch of the last snapshot
         self.environment: dict[str, Any] = environment() if snapshots is not None else {}
 
@@ -123,9 +124,9 @@ class Training:
     def advance(self, until: int | None = None) -> None:
         """Train until all epochs, or so many steps, are done."""
         self._until = until
-        # NumPy need not warn of what is found and explained below.
+        # NumPy says when an operation makes an infinity or a NaN. In a layer that may be meant; in an update it is not.
         with (
-            np.errstate(over="ignore", invalid="ignore"),
+            np.errstate(divide="call", over="call", invalid="call", call=lambda kind, flag: self._noted.append(kind)),
             self._signals,
             progress_for(self.progress and not (self.ranks and self.ranks.rank), self) as self._report,
         ):
@@ -201,7 +202,10 @@ class Training:
             if not isfinite(self._total):  # in one process, perhaps; all know it now
                 self._explain(f"the loss is {self._total}")
         whole = self._alone or self.running.loss.reduction == "sum"
+        self._noted.clear()
         self._stepping(self.solver.step, 1.0 if whole else self._shares / self.batches.batch_size)
+        if self._noted:
+            self._stepping(self.solver.check_results)
         self.step += 1
         self.running.total, self.running.shares = self.running.total + self._total, self.running.shares + self._shares
         loss = self._total / self._shares if self._shares else 0.0

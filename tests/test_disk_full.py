@@ -23,7 +23,9 @@ IN_ITS_OWN_MOUNTS = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-
 
 def may_mount():
     try:
-        done = subprocess.run([*IN_ITS_OWN_MOUNTS, f"cd /tmp; {MOUNT}"], capture_output=True, timeout=20)
+        done = subprocess.run(
+            [*IN_ITS_OWN_MOUNTS, f"cd /tmp; {MOUNT}; mount -o remount,bind,ro ."], capture_output=True, timeout=20
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
@@ -44,7 +46,7 @@ with open("filler", "wb", 0) as filler:
 """
 READ_ONLY = """
 import subprocess
-subprocess.run(["mount", "-o", "remount,ro", "."], check=True)
+subprocess.run(["mount", "-o", "remount,bind,ro", "."], check=True)
 """
 
 # What is done first, what happens after two snapshots, and the error of the third.

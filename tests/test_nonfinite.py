@@ -55,6 +55,7 @@ def train(net, X, y, *weight, solver=None, steps=1):
             net.backward()
             try:
                 solver.step()
+                solver.check_results()
             except NonFiniteError as error:
                 return watch.explain(str(error), X, y, *weight, error=error)
     raise AssertionError("everything was finite")
