@@ -130,6 +130,11 @@ def compare(name: str, rounds: int) -> dict[str, float]:
     }
 
 
+def compare_all(rounds: int) -> dict[str, dict[str, float]]:
+    """Seconds of a step, of the all-reduce in it, and ratios, by net."""
+    return {name: compare(name, rounds) for name in NETS}
+
+
 def ring(size: int, nbytes: float, bandwidth: float) -> float:
     """Seconds of a ring all-reduce: each of n machines sends, and receives, 2 (n - 1) / n times the message."""
     return 2 * (size - 1) / size * nbytes / bandwidth
@@ -144,7 +149,7 @@ def main() -> None:
         if found := work(args.work):
             print(json.dumps(found))
         return
-    found = {name: compare(name, args.rounds) for name in NETS}
+    found = compare_all(args.rounds)
     print("| net | one process | two ranks | ratio | all-reduce | of the step |\n|---|---|---|---|---|---|")
     for name, row in found.items():
         print(

@@ -25,6 +25,7 @@ def page(results: Results) -> str:
         _memory(results),
         _odd_convolutions(results),
         _growth(results),
+        _ranks(results),
         _finite_check(results),
         _mnist(results),
         _imports(results),
@@ -163,6 +164,19 @@ def _growth(results: Results) -> str:
         ]
         parts.append(table((title, "an image", "time", "arithmetic", "PyTorch"), rows))
     return "\n".join(parts)
+
+
+def _ranks(results: Results) -> str:
+    rows = (
+        (name, f"{1e3 * row['one']:.3g} ms", f"{1e3 * row['step']:.3g} ms", f"{row['ratio']:.2f}x")
+        for name, row in results["two ranks"].items()
+    )
+    return (
+        "## Two ranks on two cores\n\n"
+        "One process with two threads, and two processes over MPI that train on half of the batch each: see "
+        "[Many processes, many machines](many-machines.md).\n\n"
+        + table(("", "one process", "two ranks", "ratio of speeds"), rows)
+    )
 
 
 def _finite_check(results: Results) -> str:

@@ -27,6 +27,7 @@ import measure
 import memory
 import mnist
 import optimizers
+import ranks
 import report
 import torch
 
@@ -66,6 +67,7 @@ def run_sections(rounds: int, folder: str | None) -> measure.Results:
         "memory MB": memory.measure,
         "odd convolutions": lambda: measure.odd_convolutions(few),
         "growth": lambda: measure.grow(few),
+        "two ranks": lambda: ranks.compare_all(few),
         "finite check": lambda: finite_check.measure(rounds),
         "import seconds": import_cost.measure,
     }

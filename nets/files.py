@@ -81,25 +81,34 @@ def _lock(handle: int) -> int | None:
     return lock
 
 
-def _remove_if_unlocked(part: Path) -> bool:
+def lock_at_once(file: IO[bytes]) -> bool:
+    """Lock an open file until it is closed; return whether it is ours now, as it is where there are no locks.
+
+    Raises
+    ------
+    OSError
+        If the disk knows of no locks.
+    """
     try:
-        with _locked_at_once(part):
-            part.unlink()
-    except OSError:  # it is in use, or gone
+        from fcntl import LOCK_EX, LOCK_NB, flock
+    except ImportError:
+        return True
+    try:
+        flock(file, LOCK_EX | LOCK_NB)
+    except BlockingIOError:
         return False
     return True
 
 
-@contextmanager
-def _locked_at_once(part: Path) -> Iterator[None]:
+def _remove_if_unlocked(part: Path) -> bool:
     try:
-        from fcntl import LOCK_EX, LOCK_NB, flock
-    except ImportError:
-        yield
-        return
-    with part.open("r+b") as file:
-        flock(file, LOCK_EX | LOCK_NB)
-        yield
+        with part.open("r+b") as file:
+            if not lock_at_once(file):
+                return False
+            part.unlink()
+    except OSError:  # it is gone, or nobody can tell whether it is in use
+        return False
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

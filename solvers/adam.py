@@ -10,7 +10,7 @@ import numpy as np
 from handbrew.layers import Layer
 
 from .adaptive import fraction, positive
-from .layout import RuleState
+from .layout import STRETCH, RuleState
 from .policies import Policy
 from .solver import Solver
 
@@ -60,17 +60,23 @@ class Adam(Solver):
 
     def update(self, data: Array, grad: Array, state: RuleState, lr: float) -> None:
         m, v = state.gradients, state.squares
+        root, correction = math.sqrt(1 - self.beta2), math.sqrt(1 - self.beta2**self.steps)
+        eps = (self.eps * correction if self.eps_corrected else self.eps) / root
+        step = lr * correction / (1 - self.beta1**self.steps) * (1 - self.beta1) / root
+        if data.size >= STRETCH:  # a small net would be trained before Numba is imported
+            from . import _compiled
+
+            if _compiled.adam(data, grad, m, v, self.beta1, self.beta2, eps, step):
+                return
         m *= self.beta1
         m += grad
         grad *= grad
         v *= self.beta2
         v += grad
-
-        root, correction = math.sqrt(1 - self.beta2), math.sqrt(1 - self.beta2**self.steps)
         np.sqrt(v, out=grad)
-        grad += (self.eps * correction if self.eps_corrected else self.eps) / root
+        grad += eps
         np.divide(m, grad, out=grad)
-        grad *= lr * correction / (1 - self.beta1**self.steps) * (1 - self.beta1) / root
+        grad *= step
         data -= grad
 
 

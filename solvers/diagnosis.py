@@ -20,7 +20,8 @@ UNREPEATED = (
     "summed, look at the others"
 )
 BY_THE_RULE = (
-    "The rule made it out of finite numbers: lower the learning rate or set clip_norm; if not, look at its update"
+    "The rule made it out of finite numbers, and the parameters have changed: go back to a snapshot, and lower the "
+    "learning rate or set clip_norm; if that is no help, look at the rule's update"
 )
 
 
@@ -102,7 +103,8 @@ class Watch:
             finding, said = None, f"Run again, the batch failed with {type(failure).__name__}: {failure}"
         finally:
             self._put_back()
-        if finding:
+        # With the parameters that a rule has spoilt, the pass may well run away elsewhere first.
+        if finding and not (in_update and finding.direction != "update"):
             return finding.error(dump)
         seen = {} if error is None else {name: getattr(error, name) for name in SEEN}
         return NonFiniteError(f"{what}. {said}", **seen, dump=dump)

@@ -123,7 +123,7 @@ class Fitter:
         FileFormatError, StateError
             As for ``fit``.
         """
-        return verify(self._training(train, validation, progress=False, **options), steps)
+        return verify(self._training(train, validation, **options | {"progress": False}), steps)
 
     def _training(self, train: Any, validation: Any, **options: Any) -> Training:
         return Training(cast("Solver", self), train, validation, **options)

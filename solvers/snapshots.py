@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from handbrew.data import FileFormatError, decoding
 from handbrew.nets import write_atomically
-from handbrew.nets.files import remove_abandoned
+from handbrew.nets.files import lock_at_once, remove_abandoned
 from handbrew.nets.safetensors import OWN, SNAPSHOT, distinct, read_safetensors, write_safetensors
 
 from .state_tree import flatten, unflatten
@@ -85,7 +87,7 @@ class Snapshots:
     def newest(self) -> tuple[dict[str, Any], Path, list[str]] | None:
         """Return the newest whole snapshot's tree, its path, and what is wrong with newer ones; or ``None``.
 
-        ``None`` means that there is no snapshot at all.
+        Where none of the last is whole, it is the best. ``None`` means that there is no snapshot at all.
 
         Raises
         ------
@@ -93,7 +95,12 @@ class Snapshots:
             If there are some and none is whole; it says what is wrong with each.
         """
         complaints: list[str] = []
-        for path in reversed(self.paths()):
+        paths = self.paths()[::-1]
+        if self.best.exists():
+            paths.append(self.best)
+            if len(paths) == 1:
+                complaints.append(f"{self.folder}: the last snapshots are gone, only the best is there")
+        for path in paths:
             try:
                 return read_snapshot(path), path, complaints
             except (FileFormatError, OSError) as error:
@@ -101,6 +108,29 @@ class Snapshots:
         if complaints:
             raise FileFormatError("\n".join((f"{self.folder}: no snapshot that can be read", *complaints)))
         return None
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Make the folder, and keep other processes from claiming it, where the system has locks.
+
+        Raises
+        ------
+        BlockingIOError
+            If another process has.
+        OSError
+            If the folder cannot be made, or written into.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / ".lock").open("wb") as file:
+            ours = True
+            with suppress(OSError):  # where there are no locks, nobody can tell
+                ours = lock_at_once(file)
+            if not ours:
+                raise BlockingIOError(
+                    f"{self.folder}: another training is at work here, and two would remove each other's snapshots; "
+                    f"end it, or choose another folder"
+                )
+            yield
 
     def _write(self, path: Path, tree: dict[str, Any]) -> None:
         data, arrays = flatten(tree)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import partial
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -285,6 +286,10 @@ class Solver(Fitter):
         return ranks
 
     def _check_rate(self, name: str, value: float) -> float:
+        if not isinstance(value, Real):
+            raise TypeError(
+                f"{type(self).__name__}: {name} must be a number{' or a Policy' if name == 'lr' else ''}, got {value!r}"
+            )
         if not (value >= 0 and math.isfinite(value)):
             raise ValueError(f"{type(self).__name__}: {name} must be a finite number of at least 0, got {value}")
         return float(value)

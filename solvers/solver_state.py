@@ -41,7 +41,7 @@ def restore_solver(solver: Solver, state: Mapping[str, Any]) -> list[str]:
         raise StateError(f"{type(solver).__name__}: this is the state of another solver\n  " + "\n  ".join(wrong))
     before, here = state["settings"], solver.settings()
     differ = [
-        f"{name} was {before.get(name)!r}, here it is {here.get(name)!r}"
+        f"{name.removeprefix('given_')} was {before.get(name)}; here it is {here.get(name)}, which counts from now on"
         for name in sorted(before.keys() | here.keys())
         if before.get(name) != here.get(name)
     ]

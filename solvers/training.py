@@ -25,7 +25,7 @@ from .history import Epoch, History
 from .progress import progress_for
 from .signals import Signals
 from .snapshots import Snapshots
-from .training_state import refuse_earlier_snapshots, resume, snapshot
+from .training_state import claimed, refuse_earlier_snapshots, resume, snapshot
 from .validating import observe, validate
 
 if TYPE_CHECKING:
@@ -71,8 +71,15 @@ class Training:
         for name, value in (("epochs", epochs), ("iter_size", iter_size), ("average_loss", average_loss)):
             if value < 1:
                 raise ValueError(f"fit: expected {name} to be at least 1, got {value}")
-        if test_interval is not None and test_interval < 1:
-            raise ValueError(f"fit: expected test_interval to be at least 1, got {test_interval}")
+        if test_interval is not None and (test_interval < 1 or validation is None):
+            raise ValueError(
+                f"fit: expected test_interval to be at least 1, with a validation set, got {test_interval} and "
+                f"{'none' if validation is None else 'one'}"
+            )
+        if not isinstance(callbacks, (list, tuple)) or not all(isinstance(c, Callback) for c in callbacks):
+            raise TypeError(f"fit: expected callbacks to be a list of Callback objects, got {callbacks!r}")
+        if metrics is not None and not isinstance(metrics, Mapping):
+            raise TypeError(f"fit: expected metrics by name, such as {{'top5': TopK(5)}}, got {metrics!r}")
         self.solver, self.net, self.ranks = solver, net, solver.ranks
         if not isinstance(train, Batches):
             train = Batches(as_dataset(train, "train"), batch_size=batch_size, shuffle=shuffle, seed=seed)
@@ -93,6 +100,7 @@ class Training:
         self._until: int | None = None
         self._noted: list[str] = []  # floating-point errors
         self.saved = 0, 0  # step and epoch of the last snapshot
+        self.lr = 0.0  # of the last step
         self.environment: dict[str, Any] = environment() if snapshots is not None else {}
 
     def run(self, go_on: bool) -> History:
@@ -103,7 +111,7 @@ class Training:
         KeyboardInterrupt, SystemExit
             Once SIGINT or SIGTERM has come, and the step is finished.
         """
-        with self.ranks or nullcontext():
+        with self.ranks or nullcontext(), claimed(self):
             if go_on:
                 resume(self)
             else:
@@ -130,6 +138,8 @@ class Training:
             self._signals,
             progress_for(self.progress and not (self.ranks and self.ranks.rank), self) as self._report,
         ):
+            if self.step:
+                self.tell(f"goes on after step {self.step}, in epoch {self.epoch + 1}")
             for callback in self.callbacks:
                 callback.start(self)
             while self.epoch < self.epochs and not self._over:
@@ -203,6 +213,7 @@ class Training:
                 self._explain(f"the loss is {self._total}")
         whole = self._alone or self.running.loss.reduction == "sum"
         self._noted.clear()
+        self.lr = self.solver.lr
         self._stepping(self.solver.step, 1.0 if whole else self._shares / self.batches.batch_size)
         if self._noted:
             self._stepping(self.solver.check_results)
@@ -238,7 +249,7 @@ class Training:
             self.running.value,
             look and look.loss,
             look and look.accuracy,
-            self.solver.lr,
+            self.lr,
             self.elapsed,
         )
         if self.validation is None:
@@ -258,6 +269,8 @@ class Training:
             self._signals.heed(self._signals.take())
         if self._signals.stop is None and not self._signals.snapshot:
             return
+        if self._signals.snapshot and self.snapshots is not None:
+            self.tell(f"SIGHUP: a snapshot after step {self.step}")
         self._signals.snapshot = False
         self._snapshot()
         if self._signals.stop is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 from warnings import warn
 
@@ -57,10 +59,11 @@ def training_state(run: Training, generators: list[dict[str, Any]]) -> dict[str,
         "epoch_step": run.epoch_step,
         "elapsed": run.elapsed,
         "running": [run.running.total, run.running.shares],
+        "lr": run.lr,
         "best": run.best,
         "history": run.history.state(),
         "average": run.average and run.average.state(),
-        "callbacks": [{"class": type(c).__name__, "state": c.state()} for c in run.callbacks],
+        "callbacks": [{"class": type(c).__name__, "state": state} for c in run.callbacks if (state := c.state())],
         "loop": loop_settings(run),
         "environment": run.environment,
     }
@@ -72,7 +75,7 @@ def restore_training(run: Training, tree: dict[str, Any]) -> list[str]:
     Raises
     ------
     StateError
-        If it is the state of another net, solver, data set or list of callbacks.
+        If it is the state of another net, solver or data set.
     """
     refuse_others(run, tree)
     net = run.net
@@ -91,31 +94,60 @@ def restore_training(run: Training, tree: dict[str, Any]) -> list[str]:
         run.ranks.scatter_generators(net, generators, tree["step"])
     run.epoch, run.step, run.epoch_step = tree["epoch"], tree["step"], tree["epoch_step"]
     run.saved = run.step, run.epoch
-    run.elapsed, run.best = tree["elapsed"], tree["best"]
+    run.elapsed, run.best, run.lr = tree["elapsed"], tree["best"], tree["lr"]
     run.running.total, run.running.shares = tree["running"]
     run.history.restore(tree["history"])
     if run.average is not None:
         run.average.restore(tree["average"])
-    for callback, entry in zip(run.callbacks, tree["callbacks"], strict=True):
-        callback.restore(entry["state"])
-    complaints += differences(tree["loop"], loop_settings(run))
-    return complaints + differences(tree["environment"], run.environment)
+    complaints += restore_callbacks(run, tree["callbacks"]) + differences(tree["loop"], loop_settings(run))
+    bits = "; the last digits may differ from those of a training never stopped"
+    return complaints + [sentence + bits for sentence in differences(tree["environment"], run.environment)]
+
+
+def restore_callbacks(run: Training, entries: list[dict[str, Any]]) -> list[str]:
+    """Give the callbacks that remember something their state, the first of a class the first; say what is over."""
+    left = list(entries)
+    complaints = []
+    for callback in run.callbacks:
+        kind = type(callback).__name__
+        entry = next((entry for entry in left if entry["class"] == kind), None)
+        if entry is not None:
+            left.remove(entry)
+            callback.restore(entry["state"])
+        elif callback.state():
+            complaints.append(f"{kind} was not there before, and begins anew")
+    return complaints + [f"{entry['class']} was there before, and is not now" for entry in left]
 
 
 def refuse_others(run: Training, tree: dict[str, Any]) -> None:
-    """Raise a ``StateError`` if the snapshot is one of another training."""
+    """Raise a ``StateError`` if the snapshot is one of another training, or reaches further than this one."""
     wrong = []
     if tree["data"] != fingerprint(run.batches.data):
         wrong.append("the training data are others")
-    before, here = [entry["class"] for entry in tree["callbacks"]], [type(c).__name__ for c in run.callbacks]
-    if before != here:
-        wrong.append(f"the callbacks were {before}, here they are {here}")
     if (tree["average"] is None) != (run.average is None):
         wrong.append(
             f"average_decay was {'not ' if run.average else ''}set, here it is {'' if run.average else 'not '}set"
         )
+    if tree["epoch"] > run.epochs:
+        wrong.append(f"{tree['epoch']} epochs are done, here {run.epochs} are asked for")
     if wrong:
         raise StateError(f"fit: the snapshot is of another training: {'; '.join(wrong)}")
+
+
+@contextmanager
+def claimed(run: Training) -> Iterator[None]:
+    """Keep the snapshots' folder for this training, in the first of several processes."""
+    with ExitStack() as stack:
+        if run.snapshots is not None and (run.ranks is None or run.ranks.rank == 0):
+            try:
+                stack.enter_context(run.snapshots.claimed())
+            except BlockingIOError:
+                raise
+            except OSError as error:
+                if run.snapshots.required:
+                    raise
+                warn(f"fit: there will be no snapshots: {error}", stacklevel=5)
+        yield
 
 
 def resume(run: Training) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from handbrew.data import FileFormatError
+
 from .snapshots import read_snapshot
 from .training_state import restore_training, training_state
 
@@ -44,10 +46,7 @@ def verify(run: Training, steps: int) -> Verdict:
     """See ``Solver.verify``."""
     if steps < 1:
         raise ValueError(f"verify: expected at least 1 step, got {steps}")
-    paths = [] if run.snapshots is None else run.snapshots.paths()
-    if len(paths) < 2:
-        raise ValueError("verify: needs two snapshots, one to begin with and one to compare with")
-    before, after = map(read_snapshot, paths[-2:])
+    before, after = _last_two(run)
     run.snapshots = None  # none is written
     restore_training(run, before)
     first, end = run.step, int(after["step"])
@@ -70,3 +69,17 @@ def _differing(mine: dict[str, Any], other: dict[str, Any]) -> list[str]:
         for name in a | b
         if name not in a or name not in b or not np.array_equal(a[name], b[name])
     ]
+
+
+def _last_two(run: Training) -> list[dict[str, Any]]:
+    """The last two snapshots that are whole, the older one first."""
+    found, complaints = [], []
+    for path in [] if run.snapshots is None else run.snapshots.paths()[::-1]:
+        try:
+            found.append(read_snapshot(path))
+        except FileFormatError as error:
+            complaints.append(str(error))
+        if len(found) == 2:
+            return found[::-1]
+    text = "\n".join(("verify: needs two snapshots, one to begin with and one to compare with", *complaints))
+    raise ValueError(text)

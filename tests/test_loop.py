@@ -11,7 +11,7 @@ import pytest
 from handbrew.data import Dataset, blobs
 from handbrew.layers import Affine, BatchNorm, Dropout, ReLU, SoftmaxCrossEntropy
 from handbrew.nets import Confusion, Sequential, TopK
-from handbrew.solvers import SGD, Callback, EarlyStopping, Plateau, Snapshots, Step
+from handbrew.solvers import SGD, Callback, EarlyStopping, Plateau, Policy, Snapshots, Step
 from handbrew.solvers.averaging import WeightAverage
 
 DATA, HELD_OUT = blobs(90, seed=3).split(0.3, seed=0)  # 63 and 27
@@ -263,7 +263,7 @@ print(len(history))
     command = [sys.executable, "-c", program, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert [path.name for path in Snapshots(tmp_path).paths()] == ["step-000000007.safetensors"]
-    assert not list(tmp_path.glob(".*"))
+    assert not list(tmp_path.glob(".*.part"))
     if required:
         assert done.returncode == 1
         assert "OSError" in done.stderr.splitlines()[-1]
@@ -280,11 +280,41 @@ print(len(history))
         ({"iter_size": 0}, "iter_size to be at least 1, got 0"),
         ({"average_loss": 0}, "average_loss to be at least 1"),
         ({"test_interval": 0}, "test_interval to be at least 1"),
+        ({"test_interval": 3, "validation": None}, "with a validation set, got 3 and none"),
     ],
 )
 def test_wrong_options(options, message):
     with pytest.raises(ValueError, match=message):
         fit(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"callbacks": EarlyStopping(3)}, "a list of Callback objects, got <.*EarlyStopping"),
+        ({"callbacks": [EarlyStopping]}, "a list of Callback objects"),
+        ({"metrics": [TopK(2)]}, "metrics by name"),
+    ],
+)
+def test_wrong_kinds(options, message):
+    with pytest.raises(TypeError, match=message):
+        fit(**options)
+
+
+@pytest.mark.parametrize("rate", ["x", None, lambda step: 0.1])
+def test_a_rate_that_is_none(rate):
+    with pytest.raises(TypeError, match="lr must be a number or a Policy, got"):
+        SGD(make_net(), rate)
+
+
+@pytest.mark.parametrize(("value", "error"), [(-1.0, ValueError), (float("nan"), ValueError), (None, TypeError)])
+def test_a_policy_that_gives_no_rate(value, error):
+    class Broken(Policy):
+        def __call__(self, step):
+            return value
+
+    with pytest.raises(error, match="lr must be a"):
+        fit(lr=Broken())
 
 
 def test_history_goes_to_csv(tmp_path):

@@ -378,6 +378,17 @@ def test_one_whose_rate_is_too_high():
     assert attributes(caught.value) == attributes(error)
 
 
+def test_a_rate_that_leaves_other_layers_huge_but_finite():
+    """The pass would run away in one of those first, but it was the update that did it."""
+    data = blobs(seed=0)
+    net = Sequential(Affine(4).named("a"), ReLU(), Affine(3), SoftmaxCrossEntropy(), seed=0)
+    with pytest.raises(NonFiniteError, match="the parameters have changed: go back to a snapshot") as caught:
+        SGD(net, lr=1e38).fit(data, epochs=3, progress=False)
+    error = caught.value
+    assert (error.direction, error.array, error.layer, error.produced) == ("update", "affine2.W", "affine2", True)
+    assert not np.isfinite(net.params[error.array].data[error.index])
+
+
 def test_a_rule_that_divides_by_zero():
     net, X, y = plain()
     error = train(net, X, y, solver=DividesByZero(net, lr=0.1))
@@ -393,7 +404,7 @@ def test_a_rules_own_array():
     seen = NonFiniteError("seen", layer="fc", direction="update", array="velocity of fc.W", index=(1, 2), produced=True)
     error = watch.explain("step: velocity of fc.W has inf", X, y, error=seen)
     assert attributes(error)[:5] == ["fc", "update", "velocity of fc.W", [1, 2], True]
-    assert "velocity of fc.W has inf. The rule made it out of finite numbers: lower the learning rate" in str(error)
+    assert "velocity of fc.W has inf. The rule made it out of finite numbers, and the parameters have changed" in str(error)
     replay(error.dump)
 
 

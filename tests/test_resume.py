@@ -185,7 +185,7 @@ def test_a_rate_that_was_set_on_the_way(tmp_path):
 
 def test_a_rate_that_is_another_one_here_counts(tmp_path):
     stopped(tmp_path, SOLVERS["SGD"], 17)
-    with pytest.warns(UserWarning, match=r"given_lr was '0\.05', here it is '0\.01'"):
+    with pytest.warns(UserWarning, match=r"lr was 0\.05; here it is 0\.01, which counts"):
         _, _, solver = begin(lambda net: SGD(net, 0.01, 0.9, weight_decay=1e-3), snapshots=tmp_path, resume=True)
     assert solver.lr == 0.01
 
@@ -224,7 +224,7 @@ def test_a_damaged_snapshot_is_told_of_and_the_one_before_it_taken(tmp_path):
 
 def test_all_damaged(tmp_path):
     stopped(tmp_path, SOLVERS["SGD"], 17)
-    for path in Snapshots(tmp_path).paths():
+    for path in tmp_path.glob("*.safetensors"):
         path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(FileFormatError, match="no snapshot that can be read"):
         begin(SOLVERS["SGD"], snapshots=tmp_path, resume=True)
@@ -237,12 +237,67 @@ def other_data(options):
     )
 
 
+def test_callbacks_may_come_and_go(tmp_path):
+    """One that remembers nothing is nobody's business; one that does is told of."""
+    stopped(tmp_path, SOLVERS["SGD"], 17)
+    with pytest.warns(UserWarning, match="EarlyStopping was not there before, and begins anew"):
+        begin(SOLVERS["SGD"], epochs=4, callbacks=[Callback(), EarlyStopping()], snapshots=tmp_path, resume=True)
+    with pytest.warns(UserWarning, match="EarlyStopping was there before, and is not now"):
+        begin(SOLVERS["SGD"], epochs=5, snapshots=tmp_path, resume=True)
+
+
+def test_each_of_two_callbacks_gets_its_own_state(tmp_path):
+    class Count(Callback):
+        def __init__(self, by):
+            self.by, self.total = by, 0
+
+        def after_step(self, run, loss):
+            self.total += self.by
+
+        def state(self):
+            return {"total": self.total}
+
+        def restore(self, state):
+            self.total = state["total"]
+
+    stopped(tmp_path, SOLVERS["SGD"], 17, callbacks=[Count(1), Count(10)])
+    counts = [Count(1), Count(10)]
+    begin(SOLVERS["SGD"], callbacks=counts, snapshots=tmp_path, resume=True)
+    assert [count.total for count in counts] == [35, 350]
+
+
+def test_the_best_goes_on_where_the_last_are_lost(tmp_path):
+    begin(SOLVERS["SGD"], epochs=3, snapshots=tmp_path)
+    for path in Snapshots(tmp_path).paths():
+        path.unlink()
+    with pytest.warns(UserWarning, match="only the best is there"):
+        history, _, _ = begin(SOLVERS["SGD"], epochs=4, snapshots=tmp_path, resume=True)
+    assert len(history) == 4
+
+
+def test_two_trainings_do_not_share_a_folder(tmp_path):
+    class Second(Callback):
+        def after_epoch(self, run, row):
+            with pytest.raises(BlockingIOError, match="another training is at work here"):
+                begin(SOLVERS["SGD"], snapshots=tmp_path, resume=True)
+            self.asked = True
+
+    second = Second()
+    begin(SOLVERS["SGD"], epochs=2, callbacks=[second], snapshots=tmp_path)
+    assert second.asked
+
+
+def test_the_rate_of_an_epoch_is_that_of_its_last_step(tmp_path):
+    history, _, _ = begin(lambda net: SGD(net, Step(0.1, gamma=0.5, step_size=7)), epochs=3)
+    assert [row.lr for row in history] == [0.1, 0.05, 0.025]
+
+
 @pytest.mark.parametrize(
     ("go_on", "error", "message"),
     [
         (lambda o: begin(SOLVERS["Adam"], **o), StateError, "the rule was SGD, here it is Adam"),
         (lambda o: begin(SOLVERS["SGD"], batch_size=11, **o), StateError, r"batch_size 10 \(here 11\)"),
-        (lambda o: begin(SOLVERS["SGD"], callbacks=[EarlyStopping()], **o), StateError, "callbacks were"),
+        (lambda o: begin(SOLVERS["SGD"], epochs=1, **o), StateError, "2 epochs are done, here 1 are asked for"),
         (lambda o: begin(SOLVERS["SGD"], average_decay=0.9, **o), StateError, "average_decay was not set"),
         (
             lambda o: begin(SOLVERS["SGD"], net=Sequential(Affine(3), SoftmaxCrossEntropy()), **o),
