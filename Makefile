@@ -78,7 +78,7 @@ clean:  ## forget everything but the sources and run/
 # pyproject.toml installs anew.
 $(VENV)/run: extras = cli,fast,plot
 $(VENV)/test: extras = test
-$(VENV)/dev: extras = cli,fast,mpi,plot,tensorboard,test,dev
+$(VENV)/dev: extras = cli,fast,jit,mpi,plot,tensorboard,test,dev
 $(VENV)/docs: extras = cli,fast,plot,docs
 $(VENV)/run $(VENV)/test $(VENV)/dev $(VENV)/docs: $(VENV)/python
 	$(PIP) install --editable '.[$(extras)]'

@@ -1,4 +1,4 @@
-"""Updates alone: one array of ten million parameters, moved by Adam and by momentum SGD.
+"""Updates alone: one array of ten million parameters, moved by Adam, with and without Numba, and by momentum SGD.
 
 python benchmarks/optimizers.py [ROUNDS]
 """
@@ -21,10 +21,11 @@ import torch
 from harness import Times, check_equal, summarise
 
 from handbrew.layers import Layer, Zeros
-from handbrew.solvers import SGD, Adam, Solver
+from handbrew.solvers import SGD, Adam, Solver, _compiled
 
 Array = np.ndarray[Any, np.dtype[Any]]
 SIZE = 10_000_000
+JIT, LOOP = "handbrew, jit", _compiled._compiled
 WAYS: dict[str, dict[str, bool]] = {"PyTorch, foreach": {"foreach": True}, "PyTorch, fused": {"fused": True}}
 UPDATES, WARM = 6, 3  # a turn: updates that are timed, after some that are not
 
@@ -51,6 +52,7 @@ def rules(gradient: Array) -> dict[str, dict[str, Contender]]:
     return {
         "Adam": {
             "handbrew": ours(gradient, lambda net: Adam(net, eps_corrected=True)),
+            JIT: ours(gradient, lambda net: Adam(net, eps_corrected=True), LOOP),
             **{name: theirs(gradient, lambda p, o=options: adam(p, lr=1e-3, **o)) for name, options in WAYS.items()},
         },
         "SGD, momentum": {
@@ -63,11 +65,16 @@ def rules(gradient: Array) -> dict[str, dict[str, Contender]]:
     }
 
 
-def ours(gradient: Array, make: Callable[[Layer], Solver]) -> Contender:
+def ours(gradient: Array, make: Callable[[Layer], Solver], loop: Callable[..., bool] | None = None) -> Contender:
+    """With the compiled loop, or as it is without the extra."""
     net = Parameters()
     net.build((1,))
     solver, W = make(net), net.W
-    return Contender(lambda: setattr(W, "grad", gradient), solver.step, lambda: W.data)
+
+    def refill() -> None:
+        _compiled._compiled, W.grad = loop, gradient
+
+    return Contender(refill, solver.step, lambda: W.data)
 
 
 def theirs(gradient: Array, make: Callable[[list[torch.Tensor]], torch.optim.Optimizer]) -> Contender:
@@ -88,7 +95,10 @@ def measure(rounds: int) -> dict[str, Any]:
             for name in names[number % len(names) :] + names[: number % len(names)]:
                 times[name].append(time_updates(contenders[name]))
         check_equal({name: contender.read()[::1000] for name, contender in contenders.items()}, 1e-4, rule)
+        compiled = times.pop(JIT, None)
         found[rule] = summarise(times)
+        if compiled:
+            found[f"{rule}, with the extra jit"] = summarise(times | {"handbrew": compiled})
     return found
 
 

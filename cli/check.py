@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import ast
-import importlib
-import os
-import sys
 from typing import Any
 
 import numpy as np
 
 from handbrew.layers import Layer, LayerCheckError, check_layer
+
+from .importing import import_named
 
 SAMPLES = 5  # as many as check_layer makes of a shape
 EPILOG = """examples:
@@ -85,18 +84,7 @@ def find(name: str, arguments: list[str]) -> Layer:
     ValueError
         If what is found is no layer, nor makes one.
     """
-    module_name, colon, attribute = name.partition(":")
-    if not (module_name and colon and attribute.isidentifier()):
-        raise ValueError(f"check: expected a module and a name, such as mylayers:Swish, got {name!r}")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:
-        raise ImportError(f"{module_name} cannot be imported: {type(error).__name__}: {error}") from error
-    if not hasattr(module, attribute):
-        raise ImportError(f"{module_name} ({getattr(module, '__file__', 'built in')}) has no {attribute}")
-    found = getattr(module, attribute)
+    found = import_named(name)
     if not isinstance(found, Layer):
         if not callable(found):
             raise ValueError(f"{name}: expected a layer, a class or a function, got {found!r}")

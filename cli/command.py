@@ -1,4 +1,4 @@
-"""``main``: reads the command line, runs the verb, and turns what the user can mend into one line."""
+"""``run``: reads the command line, runs the verb, and turns what the user can mend into a few lines."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from . import check, find_lr, predict, replay, resume, summary, test, time, train
-from .errors import EXPECTED, describe
+from .errors import EXPECTED, ToldError, describe, in_options
+from .together import refuse_several
+from .values import similar
 
+TOGETHER = ("train", "resume")  # the verbs that several processes share
 VERBS = (train, resume, test, predict, summary, time, find_lr, check, replay)
 EXAMPLES = """examples:
   handbrew train                                  the digits that come with handbrew, into run/
@@ -31,17 +34,10 @@ handbrew VERB --help tells more about each.
 """
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code.
-
-    0, 1 for an error, 2 for wrong usage, 130 for Ctrl-C (SIGINT), 143 for SIGTERM.
-    """
+def run(argv: Sequence[str] | None = None) -> int:
+    """See ``handbrew.cli.main``."""
     parser = make_parser()
-    args, left = parser.parse_known_args(argv)
-    if len(left) == 1 and not left[0].startswith("-") and getattr(args, "file", "") is None:
-        args.file = left.pop()  # argparse lets no optional operand come after an option
-    if left:
-        parser.error(f"unrecognized arguments: {' '.join(left)}")
+    args = parse(parser, argv)
     if args.version:
         from importlib.metadata import version  # 20 ms
 
@@ -53,8 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _tell
+            if args.verb not in TOGETHER:
+                refuse_several(args.verb)
             code: int = args.run(args) or 0
         sys.stdout.flush()
+    except ToldError as told:
+        return told.code
     except KeyboardInterrupt as error:
         print(f"\nhandbrew: {'; '.join(['interrupted', *getattr(error, '__notes__', [])])}", file=sys.stderr)
         return 130
@@ -70,6 +70,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"handbrew: {describe(error)}", file=sys.stderr)
         return 1
     return code
+
+
+def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+    """What the command line asks for; an option that there is none of ends the program, as argparse does it."""
+    args, left = parser.parse_known_args(argv)
+    if len(left) == 1 and not left[0].startswith("-") and getattr(args, "file", "") is None:
+        args.file = left.pop()  # argparse lets no optional operand come after an option
+    if left:
+        mistyped = next((text.partition("=")[0] for text in left if text.startswith("-")), "")
+        parser.error(f"unrecognized arguments: {' '.join(left)}{similar(mistyped, getattr(args, 'options', ()))}")
+    return args
 
 
 def name_of(verb: ModuleType) -> str:
@@ -97,10 +108,11 @@ def make_parser() -> argparse.ArgumentParser:
         )
         verb.add_arguments(sub)
         sub.add_argument("--debug", action="store_true", help="show the whole traceback of an error")
-        sub.set_defaults(run=verb.run)
+        options = [option for action in sub._actions for option in action.option_strings]
+        sub.set_defaults(run=verb.run, options=options)
     return parser
 
 
 def _tell(message: Warning | str, *where: object, **more: object) -> None:
     """Print a warning as a line of text."""
-    print(f"handbrew: {message}", file=sys.stderr, flush=True)
+    print(f"handbrew: {in_options(str(message))}", file=sys.stderr, flush=True)

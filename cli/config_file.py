@@ -17,7 +17,12 @@ NOT_IN_A_FILE = ("help", "config", "debug", "resume", "restart")  # they are abo
 
 def add_config_argument(parser: argparse.ArgumentParser) -> None:
     """The option ``--config``; ``with_config`` then needs the parser."""
-    parser.add_argument("--config", type=Path, metavar="TOML", help="file of options; those of the command line win")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="TOML",
+        help="file of options (all but --resume, --restart, --debug); those of the command line win",
+    )
     parser.set_defaults(parser=parser)
 
 

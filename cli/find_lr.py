@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 from dataclasses import replace
 from pathlib import Path
 
-from handbrew.nets import write_atomically
 from handbrew.solvers import RangeTest, find_lr
 
 from . import train
@@ -16,6 +13,7 @@ from .config_file import add_config_argument, with_config
 from .inputs import read_parts
 from .net import add_net_arguments
 from .options import add_data_arguments, add_result_arguments, add_solver_arguments, add_start_arguments
+from .records import write_csv
 from .settings import settle
 from .task import Task
 from .trainee import load_weights, make_trainee
@@ -26,7 +24,7 @@ TABLE, PICTURE = "find-lr.csv", "find-lr.png"
 EPILOG = f"""{train.DATA}
 A batch a rate: it rises from --low to --high, and the loss is watched until it runs away. Halfway down
 its fall is a good rate to begin with. The net is not kept. A --config for train will do: what it says
-of epochs, policy, snapshots and the like is passed over.
+of the rate, epochs, snapshots and the like is passed over.
 """
 
 
@@ -37,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_arguments(parser)
     add_net_arguments(parser.add_argument_group("net"))
     add_start_arguments(parser)
-    add_solver_arguments(parser)
+    add_solver_arguments(parser, rate=False)
     search = parser.add_argument_group("search")
     search.add_argument("--low", type=Real(), default=1e-6, metavar="RATE", help="default: 0.000001")
     search.add_argument("--high", type=Real(), default=10.0, metavar="RATE", help="default: 10")
@@ -53,8 +51,6 @@ def run(args: argparse.Namespace) -> None:
     """Search, print what was found, leave a table and a picture."""
     out = args.out
     args = with_config(args)
-    if not out.is_dir():
-        raise FileNotFoundError(f"{out}: no such folder")
     data, held_out = read_parts(args.data, args.target, bool(args.regression), args.sample_weight)
     task = Task.of(data, held_out)
     settings = replace(settle(args, task, len(data)), policy="fixed", warmup=None, sync_batch_norm=False)
@@ -63,19 +59,11 @@ def run(args: argparse.Namespace) -> None:
         print(load_weights(net, Path(settings.weights)))
     found = find_lr(solver, prepared(task, data), args.low, args.high, args.steps, settings.batch_size, settings.seed)
     print(found)
-    write(out / TABLE, found)
-    drawn = args.plots is not False and draw(out / PICTURE, data.name, found)
+    out.mkdir(parents=True, exist_ok=True)
+    table = zip(found.rates.tolist(), found.losses.tolist(), found.smoothed.tolist(), strict=True)
+    write_csv(out / TABLE, ("rate", "loss", "smoothed"), table)
+    drawn = settings.plots and draw(out / PICTURE, data.name, found)
     print(f"in {out}: {TABLE}{f', {PICTURE}' if drawn else ''}")
-
-
-def write(path: Path, found: RangeTest) -> None:
-    """A line for each rate."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("rate", "loss", "smoothed"))
-    writer.writerows(zip(found.rates.tolist(), found.losses.tolist(), found.smoothed.tolist(), strict=True))
-    with write_atomically(path) as file:
-        file.write(text.getvalue().encode())
 
 
 def draw(path: Path, name: str, found: RangeTest) -> bool:

@@ -32,7 +32,7 @@ def read_parts(
 ) -> tuple[Dataset, Dataset]:
     """``(train, held_out)`` from a path, or of the embedded digits; a fifth is held out if need be.
 
-    ``weight`` names the samples' weights: a column, or an array of an npz file. Held-out samples count alike.
+    ``weight`` names the samples' weights: a column, or an array of an npz file. Those held out have theirs, too.
     """
     if data is None:
         for option, name in (("--target", target), ("--sample-weight", weight)):
@@ -46,14 +46,19 @@ def read_parts(
     if regression:
         train, test = as_numbers(train), test and as_numbers(test)
     train, test = (train, test) if test is not None else train.split(HELD_OUT, seed=0)
-    return train, replace(test, weight=None)
+    for part, which in ((train, "to learn from"), (test, "held out")):
+        if part.weight is not None and not part.weight.any():
+            raise ValueError(f"{data}: the weights of all samples {which} are 0, so that none of them would count")
+    return train, test
 
 
 def _read_named(path: Path, target: str | None, weight: str | None) -> tuple[Dataset, Dataset | None]:
     """Tables with columns of one's own choice; or an npz file with an array of weights."""
     if path.suffix.lower() == ".npz" and target is None and weight is not None:
         train, test = load(path)
-        return replace(train, weight=read_npz(path, weight=weight).weight), test
+        npz, held_out = Npz(path), f"{weight}_test"
+        weights = npz[held_out] if held_out in npz.members else None
+        return replace(train, weight=read_npz(path, weight=weight).weight), test and replace(test, weight=weights)
     train_file, test_file = (path / "train.csv", path / "test.csv") if path.is_dir() else (path, None)
     if train_file.suffix.lower() != ".csv":
         named = "--sample-weight" if target is None else "--target"
@@ -61,7 +66,7 @@ def _read_named(path: Path, target: str | None, weight: str | None) -> tuple[Dat
     train = read_csv(train_file, target, weight=weight)
     if test_file is None or not test_file.is_file():
         return train, None
-    return train, read_csv(test_file, target, train.classes or (), train.features)
+    return train, read_csv(test_file, target, train.classes or (), train.features, weight)
 
 
 def as_numbers(data: Dataset) -> Dataset:

@@ -22,7 +22,8 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--sample-weight",
         metavar="NAME",
-        help="what each sample counts for in the loss: a CSV's column, an npz's array",
+        help="what each sample counts for in the loss, of training and of tests on the way: a CSV's column, an npz's "
+        "array",
     )
     group.add_argument("--regression", action=YES_OR_NO, help="learn whole numbers as quantities")
 
@@ -32,8 +33,9 @@ def add_start_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("fine-tuning")
     group.add_argument(
         "--weights",
-        metavar="FILE",
-        help="start from a saved net's arrays, as far as names and shapes fit; a file or a RUN",
+        metavar="PATH",
+        help="start from another net's layers, by name, where all arrays of a layer fit: a file of weights, a "
+        "snapshot, or a RUN, finished or not",
     )
     group.add_argument(
         "--freeze",
@@ -43,18 +45,17 @@ def add_start_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_solver_arguments(parser: argparse.ArgumentParser) -> None:
-    """The rule and its numbers."""
+def add_solver_arguments(parser: argparse.ArgumentParser, rate: bool = True) -> None:
+    """The rule and its numbers, the learning rate perhaps left out."""
     large = f"from {LARGE:,} samples on"
     group = parser.add_argument_group("solver")
     group.add_argument("--solver", choices=RULES, help="update rule (default: sgd)")
-    group.add_argument(
-        "--lr",
-        type=Real(),
-        metavar="RATE",
-        help="learning rate. Default for sgd: 0.1, less for large data, tables and quantities, a ready-made net's own; "
-        + ", ".join(f"{name}: {rule.lr:g}" for name, rule in RULES.items() if rule.lr is not None),
-    )
+    if rate:
+        add_rate(
+            group,
+            "learning rate. Default for sgd: 0.1, less for large data, tables and quantities, a ready-made net's own; "
+            + ", ".join(f"{name}: {rule.lr:g}" for name, rule in RULES.items() if rule.lr is not None),
+        )
     group.add_argument(
         "--batch-size", type=Whole(1), metavar="N", help=f"default: 32; 64 {large}; a ready-made net's own"
     )
@@ -82,6 +83,11 @@ def add_solver_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--seed", type=Whole(0), metavar="N", help="of initial values and order (default: 0)")
 
 
+def add_rate(group: argparse._ActionsContainer, text: str) -> None:
+    """The learning rate."""
+    group.add_argument("--lr", type=Real(), metavar="RATE", help=text)
+
+
 NUMBERS = {
     "momentum": (Real(1), "share of the last step that is kept"),
     "beta1": (Real(1), "memory of the mean gradient"),
@@ -106,7 +112,7 @@ def add_schedule_arguments(parser: argparse.ArgumentParser) -> None:
 def add_loop_arguments(parser: argparse.ArgumentParser) -> None:
     """How long and how."""
     group = parser.add_argument_group("loop")
-    add_epochs(group)
+    add_epochs(group, f"default: 50; 5 from {LARGE:,} samples on; a ready-made net has its own")
     group.add_argument(
         "--iter-size", type=Whole(1), metavar="N", help="batches whose gradients make one step (default: 1)"
     )
@@ -127,14 +133,9 @@ def add_loop_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_epochs(group: argparse._ActionsContainer) -> None:
+def add_epochs(group: argparse._ActionsContainer, text: str) -> None:
     """The length of a run."""
-    group.add_argument(
-        "--epochs",
-        type=Whole(1),
-        metavar="N",
-        help=f"default: 50; 5 from {LARGE:,} samples on; a ready-made net has its own",
-    )
+    group.add_argument("--epochs", type=Whole(1), metavar="N", help=text)
 
 
 def add_report_arguments(parser: argparse.ArgumentParser) -> None:
@@ -164,7 +165,7 @@ def add_top_k(group: argparse._ActionsContainer) -> None:
 
 
 def add_snapshot_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """What is kept on the way."""
+    """What is kept on the way; whether anything is, ``train`` alone is asked."""
     group = parser.add_argument_group(
         "snapshots", "The whole state of a training, so that a run cut short goes on as if not."
     )
@@ -175,7 +176,6 @@ def add_snapshot_arguments(parser: argparse.ArgumentParser) -> argparse._Argumen
         help="from one to the next (default: one after each epoch)",
     )
     group.add_argument("--keep", type=Whole(1), metavar="N", help="newest ones to keep (default: 3)")
-    group.add_argument("--snapshots", action=YES_OR_NO, help="default: yes")
     group.add_argument(
         "--snapshot-errors",
         choices=("stop", "go-on"),
@@ -187,5 +187,5 @@ def add_snapshot_arguments(parser: argparse.ArgumentParser) -> argparse._Argumen
 def add_result_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """What is left in the end."""
     group = parser.add_argument_group("results")
-    group.add_argument("--plots", action=YES_OR_NO, help="draw pictures (default: yes)")
+    group.add_argument("--plots", action=YES_OR_NO, help="draw pictures (default: yes; when a run goes on: as before)")
     return group

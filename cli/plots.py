@@ -22,29 +22,51 @@ COUNTED = 25  # classes; with more, a number would not fit into its cell
 PANELS = 6  # quantities that are drawn
 
 
-def draw_history(path: Path, name: str, history: History) -> None:
-    """Loss and, where there is one, accuracy over the epochs."""
-    epochs = [row.epoch for row in history]
-    accuracies = [row.validation_accuracy for row in history]
-    figure, axes = _figure(2 if accuracies[-1] is not None else 1)
-    _curve(axes[0], epochs, [row.loss for row in history], BLUE, "training")
-    _curve(axes[0], epochs, [row.validation_loss for row in history], ORANGE, "held out")
+def draw_history(
+    path: Path,
+    name: str,
+    history: History,
+    per_epoch: int,
+    accuracy: float | None = None,
+    best_step: int | None = None,
+) -> None:
+    """Loss and, where there is one, accuracy over the epochs, of ``per_epoch`` steps each.
+
+    ``accuracy`` is what the net came to; ``best_step`` marks the weights that it went back to.
+    """
+    looks = history.validations
+    tested = [look.step / per_epoch for look in looks]
+    figure, axes = _figure(1 if accuracy is None else 2)
+    _curve(axes[0], [row.epoch for row in history], [row.loss for row in history], BLUE, "training")
+    _curve(axes[0], tested, [look.loss for look in looks], ORANGE, "held out")
     axes[0].set_ylim(bottom=0)
-    axes[0].legend(frameon=False)
     axes[0].set_title(f"{name}: loss", loc="left", parse_math=False)
-    if accuracies[-1] is not None:
-        _curve(axes[1], epochs, accuracies, ORANGE, "held out")
-        axes[1].set_title(f"accuracy, held out: {_percent(accuracies[-1])}", loc="left")
+    if accuracy is not None:
+        _curve(axes[1], tested, [look.accuracy for look in looks], ORANGE, "held out")
+        axes[1].set_title(f"accuracy, held out: {_percent(accuracy)}", loc="left")
         axes[1].yaxis.set_major_formatter(_percent)
         axes[1].set_ylim(top=min(1.0, axes[1].get_ylim()[1]))
+        axes[1].set_xlim(axes[0].get_xlim())
+    for look in looks:
+        if look.step == best_step:
+            _mark(axes[0], best_step / per_epoch, look.loss)
+            if accuracy is not None:
+                _mark(axes[1], best_step / per_epoch, look.accuracy)
+    axes[0].legend(frameon=False)
     _save(figure, path)
 
 
-def _curve(axes: Any, epochs: Sequence[int], values: Sequence[Any], colour: str, label: str) -> None:
+def _curve(axes: Any, epochs: Sequence[float], values: Sequence[Any], colour: str, label: str) -> None:
     axes.plot(epochs, values, color=colour, label=label, lw=2, marker="o" if len(epochs) < 16 else "", ms=5)
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator("auto", steps=(1, 2, 5, 10), integer=True, min_n_ticks=1))
     axes.grid(color=PALE, lw=0.8)
+
+
+def _mark(axes: Any, epoch: float, value: Any) -> None:
+    axes.plot(
+        [epoch], [value], ls="", marker="o", ms=11, mfc="none", mec=INK, mew=1.5, label=f"kept: epoch {epoch:.3g}"
+    )
 
 
 def draw_confusion(path: Path, name: str, outcome: Outcome) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +12,17 @@ from typing import Self
 
 from handbrew.data import Dataset, FileFormatError
 from handbrew.nets import Sequential, load_net
+from handbrew.nets.files import remove_abandoned
 from handbrew.solvers import Snapshots
 
 from .plan import CONFIG, Plan
 from .settings import Settings
 from .task import Task
 
-NET, HISTORY = "net.safetensors", "history.csv"
+NET, HISTORY, VALIDATIONS = "net.safetensors", "history.csv", "validations.csv"
 SNAPSHOTS, EVENTS, DUMP = "snapshots", "events", "non-finite.safetensors"
 LOSS, CONFUSION, PREDICTED = "loss.png", "confusion.png", "predicted.png"
+LEFTOVER = re.compile(r"\.lock|\..*\.part")  # files that a process that was killed, or ran out of disk, leaves
 
 
 @dataclass(frozen=True)
@@ -87,10 +90,11 @@ class UnfinishedError(ValueError):
 def claim(folder: Path, plan: Plan) -> None:
     """Make the folder for a new run, in the place of an earlier one, and write its plan there."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (NET, HISTORY, LOSS, CONFUSION, PREDICTED, DUMP):  # of another run they would lie
+    for name in (NET, HISTORY, VALIDATIONS, LOSS, CONFUSION, PREDICTED, DUMP):  # of another run they would lie
         (folder / name).unlink(missing_ok=True)
     for name in (SNAPSHOTS, EVENTS):
         rmtree(folder / name, ignore_errors=True)
+    remove_abandoned(folder, "*")
     plan.save(folder)
 
 
@@ -101,31 +105,62 @@ def refuse_to_replace(folder: Path, restart: bool) -> None:
     ------
     FileExistsError
         If there is something that handbrew did not write, or, without ``restart``, a run that could go on.
+    BlockingIOError
+        If a run is under way there.
     """
-    if folder.exists() and not (folder.is_dir() and (_is_run(folder) or not any(folder.iterdir()))):
+    if folder.exists() and not (folder.is_dir() and (_is_run(folder) or is_nothing(folder))):
         raise FileExistsError(
             f"{folder}: is there already and is no run of handbrew train, so nothing is written into it; "
             f"choose another --out"
         )
-    if not restart and Snapshots(folder / SNAPSHOTS).paths() and Plan.open(folder)[1] is None:
+    refuse_at_work(folder)
+    if not restart and has_snapshots(folder) and Plan.open(folder)[1] is None:
         raise FileExistsError(
             f"{folder}: holds a run that has not come to its end; {how_to_go_on(folder)}, another --out leaves it "
             f"alone, and --restart throws it away"
         )
 
 
+def refuse_at_work(folder: Path) -> None:
+    """Raise a ``BlockingIOError`` if a process is training in that folder."""
+    if (folder / SNAPSHOTS).is_dir():
+        try:
+            with Snapshots(folder / SNAPSHOTS).claimed():
+                pass
+        except BlockingIOError:
+            raise
+        except OSError:  # nothing can be written there, which will be told in its time
+            pass
+
+
 def abandon(folder: Path) -> None:
     """Remove the plan of a run that came to nothing, and the folder if nothing else is in it."""
-    if Snapshots(folder / SNAPSHOTS).paths() or (folder / DUMP).exists():
+    if has_snapshots(folder) or any((folder / name).exists() for name in (DUMP, HISTORY, NET)):
         return
-    (folder / CONFIG).unlink(missing_ok=True)
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
+    for name in (CONFIG, VALIDATIONS):
+        (folder / name).unlink(missing_ok=True)
+    rmtree(folder / EVENTS, ignore_errors=True)
+    if folder.is_dir() and is_nothing(folder):
+        rmtree(folder, ignore_errors=True)
+
+
+def has_snapshots(folder: Path) -> bool:
+    """Whether a run has anything to go on from."""
+    snapshots = Snapshots(folder / SNAPSHOTS)
+    return bool(snapshots.paths()) or snapshots.best.exists()
+
+
+def is_nothing(folder: Path) -> bool:
+    """Whether a folder holds no more than a run that came to nothing before its first snapshot has left."""
+    return all(
+        is_nothing(path) if path.is_dir() and path.name in (SNAPSHOTS, EVENTS) else LEFTOVER.fullmatch(path.name)
+        for path in folder.iterdir()
+    )
 
 
 def how_to_go_on(folder: Path) -> str:
     """What to type, with or without a snapshot to go on from."""
-    if Snapshots(folder / SNAPSHOTS).paths():
+    if has_snapshots(folder):
         return f"handbrew resume {shlex.quote(str(folder))} goes on with it"
     return "it left no snapshot to go on from, so handbrew train has to begin anew"
 

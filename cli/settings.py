@@ -67,6 +67,7 @@ class Settings:
     average_loss: int = 1
     top_k: tuple[int, ...] = ()
     tensorboard: bool = False
+    plots: bool = True
     snapshots: bool = True
     snapshot_every: int | None = None
     keep: int = 3
@@ -81,8 +82,11 @@ class Settings:
 
 NAMES = tuple(field.name for field in fields(Settings))
 RULE_NUMBERS = tuple(dict.fromkeys(name for rule in RULES.values() for name in rule.numbers))
-# What may be changed when a run goes on: how long, how often it is looked at, what is kept.
-FREE = ("epochs", "test_interval", "average_loss", "snapshot_every", "keep", "snapshot_errors")
+# What may be changed when a run goes on: nothing that is already done depends on it.
+FREE = (
+    *("epochs", "lr", "test_interval", "average_loss", "top_k", "tensorboard"),
+    *("plots", "snapshot_every", "keep", "snapshot_errors"),
+)
 
 
 def settle(args: argparse.Namespace, task: Task, samples: int) -> Settings:

@@ -23,7 +23,8 @@ from .task import Array
 from .values import Whole
 
 BATCH = 64  # of a net given by sizes
-EPILOG = """Times are medians over all iterations, in milliseconds; the total is their sum. The samples are random
+EPILOG = """Times are medians over all iterations, in milliseconds; the total is what all iterations took together,
+forward and backward. The layers' own times need not add up to those of the passes. The samples are random
 numbers, and run as in training: with dropout, batch statistics, and gradients down to the first layer with
 parameters. HANDBREW_THREADS says how many threads convolutions may use.
 """
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print a line for each layer and direction, and the means of whole passes."""
+    """Print a line for each layer and direction, and the medians of whole passes."""
     net, in_shape, usual = find(args)
     X, y = samples(net, in_shape, args.batch_size or usual)
     rows = net.profile(X, y, repeats=args.iterations)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from handbrew.data import Dataset, balanced_weights
+from handbrew.data import Dataset, FileFormatError, balanced_weights
 from handbrew.nets import Sequential, read_weights
-from handbrew.solvers import Policy, Solver
+from handbrew.solvers import Policy, Snapshots, Solver, read_snapshot
 
 from .net import make_net
 from .policy import make_policy
 from .rules import RULES
-from .run_folder import NET
+from .run_folder import NET, SNAPSHOTS
 from .settings import Settings
 from .task import Task
 from .values import similar
@@ -33,7 +34,7 @@ def make_trainee(settings: Settings, task: Task, train: Dataset, comm: Any = Non
     numbers = {name: getattr(s, name) for name in rule.numbers}
     if rule.weight_decay is None:
         numbers["decoupled"] = s.decoupled
-    return net, rule.make(
+    solver = rule.make(
         net,
         rate(s, len(train)),
         weight_decay=s.weight_decay,
@@ -43,6 +44,9 @@ def make_trainee(settings: Settings, task: Task, train: Dataset, comm: Any = Non
         sync_batch_norm=s.sync_batch_norm,
         **numbers,
     )
+    if solver.ranks is not None:
+        solver.ranks.aborts = False  # ``together`` sees to it, and knows more to say
+    return net, solver
 
 
 def rate(settings: Settings, samples: int) -> float | Policy:
@@ -50,8 +54,13 @@ def rate(settings: Settings, samples: int) -> float | Policy:
     s = settings
     if s.policy == "fixed" and s.warmup is None:
         return s.lr
-    batches = -(-samples // s.batch_size)
-    return make_policy(s.policy, s.lr, s.warmup, -(-batches // s.iter_size), s.epochs)
+    return make_policy(s.policy, s.lr, s.warmup, steps_an_epoch(s, samples), s.epochs)
+
+
+def steps_an_epoch(settings: Settings, samples: int) -> int:
+    """Updates in one pass over so many samples; an epoch's last one may be made of less."""
+    batches = -(-samples // settings.batch_size)
+    return -(-batches // settings.iter_size)
 
 
 def freeze(net: Sequential, names: Iterable[str]) -> None:
@@ -76,25 +85,62 @@ def freeze(net: Sequential, names: Iterable[str]) -> None:
 
 
 def load_weights(net: Sequential, path: Path) -> str:
-    """Take over a saved net's arrays where name and shape are the same; return what was taken, in words.
+    """Take over another net's layers, by name, where all their arrays fit; return which those are, in words.
+
+    ``path`` is a file of weights, a snapshot, or a run, finished or not.
 
     Raises
     ------
     ValueError
-        If none fits.
+        If no layer fits, or one that does not is frozen.
     """
-    path = path / NET if path.is_dir() else path
-    arrays, _ = read_weights(path)
+    arrays, path = read_arrays(path)
     mine = net.state()
-    fits = {name: array for name, array in arrays.items() if name in mine and mine[name].shape == array.shape}
+    amiss = [name for name in mine if name not in arrays or arrays[name].shape != mine[name].shape]
+    # Half a layer would be worth nothing: the biases of other units, statistics of other channels.
+    layers = {_layer(name) for name in amiss}
+    fits = {name: arrays[name] for name in mine if _layer(name) not in layers}
     if not fits:
+        raise ValueError(f"--weights {path}: no layer fits; it has {_shapes(arrays)}, the net {_shapes(mine)}")
+    if left := [name for name, p in net.params.items() if not p.trainable and name not in fits]:
+        why = [f"{name} is {_shape_in(arrays, name)} there, {mine[name].shape} here" for name in amiss]
         raise ValueError(
-            f"--weights {path}: none of its arrays fits; it has {_shapes(arrays)}, the net {_shapes(mine)}"
+            f"--freeze would hold {', '.join(left)} at random values: --weights {path} has no layer of that name and "
+            f"shape ({'; '.join(why[:6])})"
         )
     net.load_state({**mine, **fits})
-    fresh = [name for name in mine if name not in fits]
-    left = f"; {', '.join(fresh)} start{'s' * (len(fresh) == 1)} afresh" if fresh else ""
-    return f"{len(fits)} of {len(mine)} arrays from {path}{left}"
+    fresh = [name or "the net's own" for name in dict.fromkeys(map(_layer, mine)) if name in layers]
+    said = f"; {', '.join(fresh)} start{'s' * (len(fresh) == 1)} afresh" if fresh else ""
+    return f"{len(fits)} of {len(mine)} arrays from {path}{said}"
+
+
+def read_arrays(path: Path) -> tuple[dict[str, Any], Path]:
+    """The arrays of a net by name, and the file that they are in."""
+    if not path.is_dir():
+        try:
+            return read_weights(path)[0], path
+        except FileFormatError:
+            try:
+                return read_snapshot(path)["net"]["arrays"], path
+            except FileFormatError:
+                pass
+            raise  # what a file of weights should be says more
+    if (path / NET).is_file():
+        return read_weights(path / NET)[0], path / NET
+    if (found := Snapshots(path / SNAPSHOTS).newest()) is None:
+        raise FileNotFoundError(f"--weights {path}: holds neither {NET} nor a snapshot")
+    tree, snapshot, complaints = found
+    for sentence in complaints:
+        warnings.warn(f"--weights: {sentence}", stacklevel=2)
+    return tree["net"]["arrays"], snapshot
+
+
+def _layer(name: str) -> str:
+    return name.rpartition(".")[0]
+
+
+def _shape_in(arrays: dict[str, Any], name: str) -> str:
+    return str(arrays[name].shape) if name in arrays else "not"
 
 
 def _shapes(arrays: dict[str, Any]) -> str:

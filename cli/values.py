@@ -51,7 +51,17 @@ def listed(one: Callable[[str], float]) -> Callable[[str], tuple[float, ...]]:
 
 def class_weight(text: str) -> str | tuple[float, ...]:
     """``balanced``, or a number for each class."""
-    return text if text == "balanced" else listed(Real())(text)
+    if text == "balanced":
+        return text
+    try:
+        weights = listed(Real())(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"expected 'balanced', or a number of at least 0 for each class, such as 1,2.5,1; got {text!r}"
+        ) from None
+    if not any(weights):
+        raise argparse.ArgumentTypeError(f"all weights are 0, so that nothing would be learned; got {text!r}")
+    return weights
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,9 @@ class Length:
 
     number: float
     unit: str
+
+    def __str__(self) -> str:
+        return f"{self.number:g}{self.unit}"
 
     def steps(self, per_epoch: int) -> int:
         """As a number of steps."""

@@ -36,7 +36,11 @@ class RunningLoss:
     def add(self, value: float, samples: int) -> None:
         """Take in what ``forward`` has just returned for a batch of so many samples."""
         share = self.loss.share(samples)
-        self.total, self.shares = self.total + value * share, self.shares + share
+        self.add_sum(value * share, share)
+
+    def add_sum(self, total: float, shares: float) -> None:
+        """Take in losses, each times its share, that were added up before, and the sum of the shares."""
+        self.total, self.shares = self.total + total, self.shares + shares
 
     @property
     def value(self) -> float:

@@ -10,11 +10,12 @@ import numpy as np
 from handbrew.layers import Layer
 
 from .adaptive import fraction, positive
-from .layout import STRETCH, RuleState
+from .layout import RuleState
 from .policies import Policy
 from .solver import Solver
 
 Array = np.ndarray[Any, np.dtype[Any]]
+LARGE = 65_536  # elements; a small net's training may be over before Numba is imported
 
 
 class Adam(Solver):
@@ -63,7 +64,7 @@ class Adam(Solver):
         root, correction = math.sqrt(1 - self.beta2), math.sqrt(1 - self.beta2**self.steps)
         eps = (self.eps * correction if self.eps_corrected else self.eps) / root
         step = lr * correction / (1 - self.beta1**self.steps) * (1 - self.beta1) / root
-        if data.size >= STRETCH:  # a small net would be trained before Numba is imported
+        if data.size >= LARGE:
             from . import _compiled
 
             if _compiled.adam(data, grad, m, v, self.beta1, self.beta2, eps, step):

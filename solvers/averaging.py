@@ -16,9 +16,10 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class WeightAverage:
     """a = d a + (1 - d) w  after each step, of all parameters and floating-point buffers.
 
-    The decay grows with the number of steps t, d = min(decay, (1 + t) / (10 + t)), so that the average soon
-    forgets the initial values. Polyak and Juditsky, "Acceleration of stochastic approximation by averaging",
-    1992; the growing decay is that of TensorFlow's ``ExponentialMovingAverage``.
+    It begins with the weights after the first step. The decay grows with the number of steps t,
+    d = min(decay, (1 + t) / (10 + t)), so that the average soon forgets those. Polyak and Juditsky, "Acceleration
+    of stochastic approximation by averaging", 1992; the growing decay is that of TensorFlow's
+    ``ExponentialMovingAverage``.
     """
 
     def __init__(self, net: Layer, decay: float) -> None:

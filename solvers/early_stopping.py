@@ -45,12 +45,17 @@ class EarlyStopping(Callback):
         if not min_delta >= 0:
             raise ValueError(f"EarlyStopping: min_delta must be at least 0, got {min_delta}")
         self.patience, self.min_delta, self.restore_best = patience, min_delta, restore_best
+        self._forget()
+
+    def _forget(self) -> None:
         self.best, self.best_step, self.waited = inf, 0, 0
         self._weights: dict[str, Array] | None = None
 
     def start(self, run: Training) -> None:
         if run.validation is None:
             raise ValueError("EarlyStopping: needs a validation set: fit(train, validation, …)")
+        if not run.step:  # of another training it need not remember anything
+            self._forget()
 
     def after_validation(self, run: Training, result: Validation) -> None:
         if result.loss < self.best - self.min_delta:

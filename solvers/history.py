@@ -77,4 +77,4 @@ class History(list[Epoch]):
 
 
 def _plain(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value if isinstance(value, np.ndarray) else float(value) for name, value in metrics.items()}
+    return {name: value.item() if isinstance(value, np.generic) else value for name, value in metrics.items()}

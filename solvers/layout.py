@@ -88,7 +88,8 @@ class Layout:
     def _runs(self) -> list[list[Param]]:
         """Group trainable parameters that lie side by side and have the same multipliers."""
         runs: list[list[Param]] = []
-        for p in sorted(self.trainable, key=lambda p: (id(p.flat), p.offset)):
+        order = {flat: number for number, flat in enumerate(self._arrays)}  # the same in all processes
+        for p in sorted(self.trainable, key=lambda p: (order[self._slots[p].flat], p.offset)):
             if runs and self._continues(runs[-1][-1], p):
                 runs[-1].append(p)
             else:

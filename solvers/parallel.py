@@ -43,12 +43,16 @@ class Ranks:
         Which process this is, and how many there are.
     threads : int
         The cores that this process may run on, divided by the ranks that share them.
+    aborts : bool
+        Whether ``with ranks:`` ends all of them; ``False`` where the program around it does.
+    samples : int
+        How many samples this rank has had in the step that is running; 1 in a loop that does not say.
     """
 
     def __init__(self, comm: Any) -> None:
         self.comm, self._line = comm, comm.Dup()  # so that no message of the caller's is taken for one of ours
         self.rank, self.size = int(comm.Get_rank()), int(comm.Get_size())
-        self.threads = self._share_of_cores()
+        self.threads, self.samples, self.aborts = self._share_of_cores(), 1, True
         if self.size > 1:
             os.environ.setdefault("HANDBREW_THREADS", str(self.threads))
             _limit_blas(wanted_threads())
@@ -57,7 +61,7 @@ class Ranks:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is not None and self.size > 1:
+        if error is not None and self.size > 1 and self.aborts:
             self.abort(error)
 
     def abort(self, error: BaseException) -> NoReturn:
@@ -126,13 +130,14 @@ class Ranks:
             array.data = flat.reshape(array.shape)
 
     def average_buffers(self, net: Layer) -> None:
-        """Replace each floating-point buffer by its mean over the ranks, which saw other samples."""
+        """Replace each floating-point buffer by its mean over the ranks, each counting by its ``samples``."""
         arrays = [b.data for b in net.buffers.values() if b.data.dtype.kind == "f"]
         if not arrays or self.size == 1:
             return
-        message = np.concatenate([a.ravel() for a in arrays], dtype=np.float64)
+        message = np.concatenate([[1.0], *(a.ravel() for a in arrays)], dtype=np.float64)
+        message *= self.samples
         self.sum(message)
-        message /= self.size
+        message = message[1:] / message[0]
         start = 0
         for array in arrays:
             array[...] = message[start : start + array.size].reshape(array.shape)

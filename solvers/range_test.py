@@ -11,9 +11,9 @@ import numpy as np
 
 from handbrew.data import Batches
 
+from .arguments import as_dataset
 from .errors import NonFiniteError
 from .solver import Solver
-from .training import as_dataset
 
 Array = np.ndarray[Any, np.dtype[Any]]
 FEWEST = 10  # points that a curve needs

@@ -18,7 +18,8 @@ class Signals:
     """Inside ``with``, SIGINT and SIGTERM set ``stop``, and SIGHUP sets ``snapshot``.
 
     A second SIGINT or SIGTERM stops at once. Handlers can be set in the main thread only; in another one signals do
-    what they always did.
+    what they always did. SIGINT and SIGTERM stay ignored where they are, as a shell sets it for what runs in the
+    background.
     """
 
     def __init__(self) -> None:
@@ -29,8 +30,9 @@ class Signals:
 
     def __enter__(self) -> Signals:
         try:
-            for number in (*STOP, *SNAPSHOT):
-                self._before[number] = signal.signal(number, self._take)
+            for number in NUMBERS:
+                if number in SNAPSHOT or signal.getsignal(number) is not signal.SIG_IGN:  # as in the background
+                    self._before[number] = signal.signal(number, self._take)
         except ValueError:  # not the main thread
             pass
         return self
@@ -49,7 +51,7 @@ class Signals:
         """Set ``stop`` and ``snapshot`` by what has come, here or in other processes: all act at the same step."""
         come = [number for number, count in zip(NUMBERS, counts, strict=True) if count]
         self.stop = self.stop or next((number for number in come if number in STOP), None)
-        self.snapshot = any(number in SNAPSHOT for number in come)
+        self.snapshot = self.snapshot or any(number in SNAPSHOT for number in come)
 
     def leave(self) -> None:
         """Leave as the signal asks for: KeyboardInterrupt for SIGINT, exit code 128 + n for others."""

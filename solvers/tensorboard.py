@@ -62,6 +62,11 @@ class TensorBoard(Callback):
         if self._writer is not None:
             self._writer.flush()
 
+    def state(self) -> dict[str, Any]:
+        if self._writer is not None:
+            self._writer.flush()  # what came before a snapshot is not written again after it
+        return {}
+
     def end(self, run: Training) -> None:
         if self._writer is not None:
             self._writer.close()

@@ -9,12 +9,14 @@ from os import PathLike
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NoReturn
+from warnings import warn
 
 import numpy as np
 
-from handbrew.data import Batches, Dataset
-from handbrew.nets import Metric, Net, RunningLoss
+from handbrew.data import Batches
+from handbrew.nets import Metric, RunningLoss
 
+from .arguments import as_dataset, check_net, check_options
 from .averaging import WeightAverage
 from .callbacks import Callback
 from .diagnosis import Watch
@@ -65,24 +67,12 @@ class Training:
         snapshots: Snapshots | str | PathLike[str] | None = None,
         dump: str | PathLike[str] | None = None,
     ) -> None:
-        net = solver.net
-        if not isinstance(net, Net) or net.loss is None:
-            raise TypeError(f"fit: expected a Sequential that ends in a loss, got {net!r}")
-        for name, value in (("epochs", epochs), ("iter_size", iter_size), ("average_loss", average_loss)):
-            if value < 1:
-                raise ValueError(f"fit: expected {name} to be at least 1, got {value}")
-        if test_interval is not None and (test_interval < 1 or validation is None):
-            raise ValueError(
-                f"fit: expected test_interval to be at least 1, with a validation set, got {test_interval} and "
-                f"{'none' if validation is None else 'one'}"
-            )
-        if not isinstance(callbacks, (list, tuple)) or not all(isinstance(c, Callback) for c in callbacks):
-            raise TypeError(f"fit: expected callbacks to be a list of Callback objects, got {callbacks!r}")
-        if metrics is not None and not isinstance(metrics, Mapping):
-            raise TypeError(f"fit: expected metrics by name, such as {{'top5': TopK(5)}}, got {metrics!r}")
+        net, loss = check_net(solver.net)
+        check_options(epochs, iter_size, average_loss, test_interval, validation, callbacks, metrics)
         self.solver, self.net, self.ranks = solver, net, solver.ranks
         if not isinstance(train, Batches):
             train = Batches(as_dataset(train, "train"), batch_size=batch_size, shuffle=shuffle, seed=seed)
+        self._whole = train
         self.batches = train.shard(self.ranks.rank, self.ranks.size) if self.ranks else train
         self.validation = None if validation is None else as_dataset(validation, "validation")
         self.epochs, self.iter_size, self.test_interval = epochs, iter_size, test_interval
@@ -92,14 +82,16 @@ class Training:
         if dump is None and self.snapshots is not None:
             dump = self.snapshots.folder / "non-finite.safetensors"
         self.dump, self.average_loss = None if dump is None else Path(dump), average_loss
-        self.history, self.running, self.best = History(), RunningLoss(net.loss), inf
+        self.history, self.running, self.best = History(), RunningLoss(loss), inf
         self.epoch = self.step = self.epoch_step = 0  # epoch_step: the step that this epoch began with
-        self.watch, self._signals, self._reason = Watch(net), Signals(), ""
+        self.watch, self._signals = Watch(net), Signals()
+        self.reason = ""  # why a callback has ended the training
         self._begun = perf_counter()
         self._passes, self._total, self._shares = 0, 0.0, 0.0  # of the step that is running
         self._until: int | None = None
         self._noted: list[str] = []  # floating-point errors
         self.saved = 0, 0  # step and epoch of the last snapshot
+        self.best_now = False  # whether the last look was the best, and no snapshot of it has been taken
         self.lr = 0.0  # of the last step
         self.environment: dict[str, Any] = environment() if snapshots is not None else {}
 
@@ -118,9 +110,15 @@ class Training:
                 refuse_earlier_snapshots(self)
             self._begin_alike()
             self.advance()
+            if self._whole is not self.batches:
+                self._whole.restore(self.batches.state())  # it goes on where its shard is
+        self.leave_if_asked()
+        return self.history
+
+    def leave_if_asked(self) -> None:
+        """Leave as a signal wants it that has come meanwhile, if one has."""
         if self._signals.stop is not None:
             self._signals.leave()
-        return self.history
 
     def _begin_alike(self) -> None:
         """Give all processes the first one's net, before any gradient is taken."""
@@ -138,6 +136,9 @@ class Training:
             self._signals,
             progress_for(self.progress and not (self.ranks and self.ranks.rank), self) as self._report,
         ):
+            self.net.zero_grad()  # of a pass that nobody has finished
+            if not self.net.training:
+                warn("fit: the net is in evaluation mode, and is trained so; net.train() ends that", stacklevel=5)
             if self.step:
                 self.tell(f"goes on after step {self.step}, in epoch {self.epoch + 1}")
             for callback in self.callbacks:
@@ -146,10 +147,11 @@ class Training:
                 self._run_epoch()
             if self._signals.stop is None and until is None:
                 self._finish()
+                self._share_sums()  # a signal may have come since the last step
 
     @property
     def _over(self) -> bool:
-        return bool(self._reason) or self._signals.stop is not None or self.step == self._until
+        return bool(self.reason) or self._signals.stop is not None or self.step == self._until
 
     def tell(self, line: str) -> None:
         """Print a line among the progress."""
@@ -157,7 +159,7 @@ class Training:
 
     def stop(self, reason: str) -> None:
         """End the training after the step that is running."""
-        self._reason = reason
+        self.reason = reason
 
     @property
     def elapsed(self) -> float:
@@ -188,6 +190,8 @@ class Training:
         self.watch.note()
         self._last = X, y, *weight
         self._passes += 1
+        if self.ranks is not None:
+            self.ranks.samples = len(y) + (self.ranks.samples if self._passes > 1 else 0)
         if not len(y):  # of a batch with fewer samples than processes; the others may wait for this one in a layer
             net.backward(np.zeros_like(net.forward(X)))
             return
@@ -204,13 +208,9 @@ class Training:
             self._stepping(self.solver.check_gradients)
 
     def _step(self) -> None:
-        if self.ranks is not None:
-            sums = np.array([self._total, self._shares, *self._signals.take()])
-            self.ranks.sum(sums)
-            self._total, self._shares, *come = sums.tolist()
-            self._signals.heed(come)
-            if not isfinite(self._total):  # in one process, perhaps; all know it now
-                self._explain(f"the loss is {self._total}")
+        self._share_sums()
+        if not isfinite(self._total):  # in one of several processes, perhaps; all know it now
+            self._explain(f"the loss is {self._total}")
         whole = self._alone or self.running.loss.reduction == "sum"
         self._noted.clear()
         self.lr = self.solver.lr
@@ -218,8 +218,9 @@ class Training:
         if self._noted:
             self._stepping(self.solver.check_results)
         self.step += 1
-        self.running.total, self.running.shares = self.running.total + self._total, self.running.shares + self._shares
-        loss = self._total / self._shares if self._shares else 0.0
+        self.running.add_sum(self._total, self._shares)
+        mean = self._total / self._shares if self._shares else 0.0
+        loss = self._total if self.running.loss.reduction == "sum" else mean
         self._passes, self._total, self._shares = 0, 0.0, 0.0
         self.history.losses.append(loss)
         if self.average is not None:
@@ -229,9 +230,17 @@ class Training:
             callback.after_step(self, loss)
         if self.validation is not None and self.test_interval and self.step % self.test_interval == 0:
             validate(self)
-        if self.snapshots is not None and self.snapshots.every and self.step % self.snapshots.every == 0:
-            self._snapshot()
+        self._keep(bool(self.snapshots and self.snapshots.every and self.step % self.snapshots.every == 0))
         self._heed_signals()
+
+    def _share_sums(self) -> None:
+        """Add up over all processes what each has seen: losses, and signals, so that all act at the same step."""
+        come: list[float] = [*self._signals.take()]
+        if self.ranks is not None:
+            sums = np.array([self._total, self._shares, *come])
+            self.ranks.sum(sums)
+            self._total, self._shares, *come = sums.tolist()
+        self._signals.heed(come)
 
     def _stepping(self, method: Callable[..., None], *arguments: float) -> None:
         try:
@@ -260,13 +269,12 @@ class Training:
         self._report.close_epoch(row)
         for callback in self.callbacks:
             callback.after_epoch(self, row)
-        if self.snapshots is not None and not self.snapshots.every:
-            self._snapshot()
+        self._keep(bool(self.snapshots and not self.snapshots.every))
         self._heed_signals()
 
     def _heed_signals(self) -> None:
-        if self.ranks is None:  # else at the same step in all of them
-            self._signals.heed(self._signals.take())
+        if self.ranks is None:  # else with the next step's sums
+            self._share_sums()
         if self._signals.stop is None and not self._signals.snapshot:
             return
         if self._signals.snapshot and self.snapshots is not None:
@@ -276,19 +284,28 @@ class Training:
         if self._signals.stop is not None:
             self.tell(f"stopped by {self._signals.stop.name} after step {self.step}{self._how_to_go_on()}")
 
+    def _keep(self, due: bool) -> None:
+        """Take the snapshots that are due: of the best so far, and the ordinary one."""
+        if self.best_now and self.snapshots is not None:
+            snapshot(self, best=True)
+        self.best_now = False
+        if due:
+            self._snapshot()
+
     def _snapshot(self) -> None:
         """Take a snapshot, if any are wanted and the last is not of this very moment."""
-        if self.snapshots is not None and self.saved != (self.step, self.epoch):
-            snapshot(self)
+        if self.snapshots is not None and self.saved != (self.step, self.epoch) and snapshot(self):
             self.saved = self.step, self.epoch
 
     def _how_to_go_on(self) -> str:
-        return "" if self.snapshots is None else f"; resume=True goes on from {self.snapshots.folder}"
+        if self.snapshots is None or self.saved == (0, 0):
+            return ""
+        return f"; resume=True goes on from {self.snapshots.folder}"
 
     def _finish(self) -> None:
         """Take the last snapshot, then make the net what it is to be in use."""
-        if self._reason:
-            self.tell(f"stopped after step {self.step}: {self._reason}")
+        if self.reason:
+            self.tell(f"stopped after step {self.step}: {self.reason}")
         self._snapshot()
         if self.average is not None:
             self.average.apply()
@@ -299,13 +316,3 @@ class Training:
         """Raise a ``NonFiniteError`` that says where it comes from; keep the batch."""
         place = f"fit: in epoch {self.epoch + 1}, batch {self.batches.batch} of {len(self.batches)}"
         raise_explained(self, self._last, f"{place}, {what}", error)
-
-
-def as_dataset(data: Any, name: str) -> Dataset:
-    """Return ``(X, y)``, ``(X, y, weight)`` or a ``Dataset`` as a ``Dataset``."""
-    if isinstance(data, Dataset):
-        return data
-    if isinstance(data, (tuple, list)) and len(data) in (2, 3):
-        X, y, *weight = map(np.asarray, data)
-        return Dataset(X, y, weight=weight[0] if weight else None)
-    raise TypeError(f"expected {name} to be a pair, a Dataset or Batches, got {type(data).__name__}; pass (X, y)")

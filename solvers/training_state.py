@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 from warnings import warn
 
-import numpy as np
-
-from handbrew.data import Dataset
 from handbrew.layers import StateError, build_from
 from handbrew.nets.saving import fitting, shapes_of
 
 from .environment import differences
+from .identity import described, fingerprint, loop_settings, restore_description
 
 if TYPE_CHECKING:
     from .training import Training
@@ -23,33 +20,35 @@ if TYPE_CHECKING:
 FINGERPRINT = 64  # samples
 
 
-def snapshot(run: Training, best: bool = False) -> None:
-    """Write a snapshot; of several processes the first does, of all of them.
+def snapshot(run: Training, best: bool = False) -> bool:
+    """Write a snapshot, and return whether it is there; of several processes the first does, of all of them.
 
     A snapshot that cannot be written ends the training, or is only told of, as ``run.snapshots`` wants it.
     """
-    generators = run.net.generator_states()
-    if run.ranks is not None:
-        everywhere = run.ranks.gather(generators)
-        if run.ranks.rank:
-            return
-    else:
-        everywhere = [generators]
+    ranks, generators = run.ranks, [run.net.generator_states()]
+    if ranks is not None:
+        generators = ranks.gather(generators[0])
+    written = (ranks is None or ranks.rank == 0) and _write(run, training_state(run, generators), best)
+    return bool(written if ranks is None else ranks.broadcast(written))
+
+
+def _write(run: Training, tree: dict[str, Any], best: bool) -> bool:
     if run.snapshots is None:
-        return
-    tree = training_state(run, everywhere)
+        return False
     try:
         run.snapshots.write_best(tree) if best else run.snapshots.write(tree, run.step)
     except OSError as error:
         if run.snapshots.required:
             raise
         run.tell(f"no snapshot after step {run.step}: {error}; training goes on")
+        return False
+    return True
 
 
 def training_state(run: Training, generators: list[dict[str, Any]]) -> dict[str, Any]:
     """Return all that the rest of the training depends on."""
     return {
-        "net": {"arrays": run.net.state(), "shapes": json.dumps(shapes_of(run.net))},
+        "net": {"arrays": run.net.state(), "shapes": json.dumps(shapes_of(run.net)), "described": described(run.net)},
         "solver": run.solver.state(),
         "generators": generators,
         "batches": run.batches.state(),
@@ -63,7 +62,8 @@ def training_state(run: Training, generators: list[dict[str, Any]]) -> dict[str,
         "best": run.best,
         "history": run.history.state(),
         "average": run.average and run.average.state(),
-        "callbacks": [{"class": type(c).__name__, "state": state} for c in run.callbacks if (state := c.state())],
+        "callbacks": [{"class": type(c).__name__, "state": c.state()} for c in run.callbacks],
+        "stopped": {"reason": run.reason, "epochs": run.epochs},
         "loop": loop_settings(run),
         "environment": run.environment,
     }
@@ -82,7 +82,7 @@ def restore_training(run: Training, tree: dict[str, Any]) -> list[str]:
     arrays = tree["net"]["arrays"]
     build_from(net, arrays=arrays, **json.loads(tree["net"]["shapes"]))
     net.load_state(arrays)
-    complaints = run.solver.restore(tree["solver"])
+    complaints = restore_description(net, tree["net"]["described"]) + run.solver.restore(tree["solver"])
     try:
         run.batches.restore(tree["batches"])
     except ValueError as error:
@@ -97,6 +97,8 @@ def restore_training(run: Training, tree: dict[str, Any]) -> list[str]:
     run.elapsed, run.best, run.lr = tree["elapsed"], tree["best"], tree["lr"]
     run.running.total, run.running.shares = tree["running"]
     run.history.restore(tree["history"])
+    if run.epochs <= tree["stopped"]["epochs"]:  # who asks for more epochs wants them
+        run.reason = tree["stopped"]["reason"]
     if run.average is not None:
         run.average.restore(tree["average"])
     complaints += restore_callbacks(run, tree["callbacks"]) + differences(tree["loop"], loop_settings(run))
@@ -113,10 +115,11 @@ def restore_callbacks(run: Training, entries: list[dict[str, Any]]) -> list[str]
         entry = next((entry for entry in left if entry["class"] == kind), None)
         if entry is not None:
             left.remove(entry)
+        if entry and entry["state"]:
             callback.restore(entry["state"])
-        elif callback.state():
+        elif not entry and callback.state():
             complaints.append(f"{kind} was not there before, and begins anew")
-    return complaints + [f"{entry['class']} was there before, and is not now" for entry in left]
+    return complaints + [f"{entry['class']} was there before, and is not now" for entry in left if entry["state"]]
 
 
 def refuse_others(run: Training, tree: dict[str, Any]) -> None:
@@ -173,24 +176,3 @@ def refuse_earlier_snapshots(run: Training) -> None:
             f"fit: {run.snapshots.folder} holds snapshots of an earlier training; go on with it by resume=True, choose "
             f"another folder, or remove them"
         )
-
-
-def loop_settings(run: Training) -> dict[str, Any]:
-    """What was asked of the loop, as far as results depend on it."""
-    return {
-        "iter_size": run.iter_size,
-        "test_interval": run.test_interval,
-        "average_decay": run.average and run.average.decay,
-        "processes": run.ranks.size if run.ranks else 1,
-    }
-
-
-def fingerprint(data: Dataset) -> dict[str, Any]:
-    """Return what tells one data set from another: shapes, kinds, and a checksum of some samples."""
-    some = np.linspace(0, len(data) - 1, FINGERPRINT).astype(np.int64)
-    X, y = np.ascontiguousarray(data.X[some]), np.ascontiguousarray(data.y[some])
-    return {
-        "X": f"{data.X.dtype} {data.X.shape}",
-        "y": f"{data.y.dtype} {data.y.shape}",
-        "checksum": zlib.crc32(y.data, zlib.crc32(X.data)),
-    }

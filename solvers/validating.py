@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from .errors import NonFiniteError
 from .history import Validation
-from .training_state import snapshot
 
 if TYPE_CHECKING:
     from .training import Training
@@ -31,9 +30,7 @@ def validate(run: Training) -> None:
             callback.after_validation(run, found)
     observe(run, found.loss)
     if found.loss < run.best:
-        run.best = found.loss
-        if run.snapshots is not None:
-            snapshot(run, best=True)
+        run.best, run.best_now = found.loss, True
 
 
 def observe(run: Training, loss: float) -> None:

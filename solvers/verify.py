@@ -52,6 +52,8 @@ def verify(run: Training, steps: int) -> Verdict:
     first, end = run.step, int(after["step"])
     last = min(first + steps, end)
     run.advance(until=last)
+    run.leave_if_asked()
+    last = run.step  # a callback may have ended it
     on_record = dict(zip(range(end, 0, -1), reversed(after["history"]["losses"].tolist()), strict=False))
     again = dict(zip(range(run.step, 0, -1), reversed(run.history.losses), strict=False))
     differ = [step for step in range(first + 1, last + 1) if on_record.get(step, again[step]) != again[step]]

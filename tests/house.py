@@ -15,6 +15,7 @@ EXTRAS = {
     "matplotlib": {"solvers", "cli"},
     "rich": {"solvers", "cli"},
     "mpi4py": {"solvers"},
+    "numba": {"solvers"},
     "tensorboardX": {"solvers"},
     "threadpoolctl": {"layers", "solvers"},
 }

@@ -77,23 +77,22 @@ def test_find_lr_takes_what_train_takes(handbrew, tmp_path):
         'data = "flowers.csv"\nsolver = "adam"\nsample-weight = "same"\nbatch-size = 8\npolicy = "cosine"\n'
         'epochs = 3\nsnapshot-every = 5\nout = "elsewhere"\nplots = false\n'
     )
-    (tmp_path / "out").mkdir()
-    command = ("find-lr", "--config", "run.toml", "--steps", 20, "--low", 1e-4, "--high", 0.5, "--out", "out")
+    command = ("find-lr", "--config", "run.toml", "--steps", 20, "--low", 1e-4, "--high", 0.5, "--out", "new/out")
     ran = handbrew(*command)
     assert ran.code == 0
-    assert "in out: find-lr.csv\n" in ran.out
-    with (tmp_path / "out" / "find-lr.csv").open() as file:
+    assert "in new/out: find-lr.csv\n" in ran.out
+    with (tmp_path / "new" / "out" / "find-lr.csv").open() as file:
         rates = [float(row["rate"]) for row in csv.DictReader(file)]
     assert (rates[0], len(rates) <= 20) == (1e-4, True)
     handbrew(*command[:-1], tmp_path)  # the same again
-    assert (tmp_path / "find-lr.csv").read_bytes() == (tmp_path / "out" / "find-lr.csv").read_bytes()
+    assert (tmp_path / "find-lr.csv").read_bytes() == (tmp_path / "new" / "out" / "find-lr.csv").read_bytes()
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (("--low", 1, "--high", 0.1), "0 < low < high"),
-        (("--out", "absent"), "absent: no such folder"),
+        (("--weights", "absent"), "absent: No such file"),
         (("--rho", 0.5), "--rho goes with"),
         (("--low", 1e20, "--high", 1e30), "ran away"),
     ],
@@ -103,3 +102,10 @@ def test_find_lr_that_cannot_be(handbrew, tmp_path, options, message):
     assert (ran.code, ran.out) == (1, "")
     assert message in ran.err
     assert not list(tmp_path.iterdir())
+
+
+def test_find_lr_has_no_option_that_does_nothing(handbrew, capsys):
+    for option in ("--lr", "--policy", "--epochs", "--keep", "--sync-batch-norm"):
+        with pytest.raises(SystemExit):
+            handbrew("find-lr", option, 1)
+        assert f"unrecognized arguments: {option} 1" in capsys.readouterr().err

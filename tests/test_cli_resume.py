@@ -87,7 +87,7 @@ def test_a_damaged_newest_snapshot_is_told_and_the_one_before_it_used(handbrew, 
     newest.write_bytes(data)
     ran = in_process("train", "--resume", "--no-plots", "--out", "killed", cwd=tmp_path)
     assert ran.returncode == 0
-    assert f"handbrew: fit: killed/snapshots/{newest.name}" in ran.stderr
+    assert f"handbrew: killed/snapshots/{newest.name}" in ran.stderr
     assert figures(folder) == figures(plain)
 
 
@@ -132,12 +132,12 @@ def test_no_run_destroys_an_unfinished_one(handbrew, unfinished):
 
 
 def test_what_decides_the_result_cannot_be_changed_on_the_way(handbrew, unfinished):
-    options = ("--lr", 0.2, "--solver", "sgd", "--net", "64-128-10", "--seed", 1, "--epochs", 3)
+    options = ("--momentum", 0.8, "--solver", "sgd", "--net", "64-128-10", "--seed", 1, "--epochs", 3)
     ran = handbrew("train", "--resume", *options)
     assert ran.code == 1
-    assert "lr 0.2, but the run has 0.1; seed 1, but the run has 0. Leave it out" in ran.err
+    assert "--momentum 0.8, but the run has 0.9; --seed 1, but the run has 0. Leave it out" in ran.err
     with pytest.raises(SystemExit):
-        handbrew("resume", "run", "--lr", 0.2)
+        handbrew("resume", "run", "--momentum", 0.8)
 
 
 def test_a_finished_run_goes_on_for_more_epochs(handbrew, tmp_path):
@@ -145,7 +145,7 @@ def test_a_finished_run_goes_on_for_more_epochs(handbrew, tmp_path):
     assert handbrew("train", *options, "--epochs", 5, "--out", "long").code == 0
     assert handbrew("train", *options, "--epochs", 2).code == 0
     ran = handbrew("resume", "run")
-    assert (ran.code, "this run is finished; --epochs with more than 2 goes on" in ran.err) == (1, True)
+    assert (ran.code, "this run of 2 epochs is finished; with a higher --epochs it goes on" in ran.err) == (1, True)
     assert handbrew("resume", "run", "--epochs", 5, "--no-plots").code == 0
     assert figures(tmp_path / "run") == figures(tmp_path / "long")
 
@@ -199,8 +199,7 @@ def test_verify_finds_what_differs(handbrew, unfinished):
 def test_numbers_that_are_not_finite_leave_a_dump_to_replay(handbrew, tmp_path):
     ran = handbrew("train", "--no-plots", "--lr", 1e30)
     assert ran.code == 1
-    last = ran.err.splitlines()[-1]
-    assert "handbrew replay run/non-finite.safetensors runs that batch again; --lr was 1e+30; try a tenth of it" in last
+    assert "  handbrew replay run/non-finite.safetensors  runs that batch again\n" in ran.err
     again = handbrew("replay", "run/non-finite.safetensors")
     assert (again.code, again.out) == (1, "")
     assert again.err.startswith("handbrew: ")

@@ -9,7 +9,7 @@ from cases_cli import runner, write_houses
 from handbrew.cli import plots
 from handbrew.cli.outcome import Outcome
 from handbrew.cli.task import Scale, Task
-from handbrew.solvers import Epoch, History, RangeTest
+from handbrew.solvers import Epoch, History, RangeTest, Validation
 
 
 def size_of(path):
@@ -36,8 +36,12 @@ def confusion(path, classes, samples=200):
     plots.draw_confusion(path, "data", Outcome(task, truth, predicted, {"accuracy": 0.875, "loss": 0.5}))
 
 
-def epochs(count, accuracy=0.9):
-    return History([Epoch(i, 1 / i, 2 / i, accuracy, 0.1, 0.01) for i in range(1, count + 1)])
+def epochs(count, accuracy=0.9, looks=1):
+    """A history of epochs of 10 steps, with so many looks at the held-out samples in each."""
+    history = History([Epoch(i, 1 / i, 2 / i, accuracy, 0.1, 0.01) for i in range(1, count + 1)])
+    steps = [10 * i // looks for i in range(1, count * looks + 1)]
+    history.validations = [Validation(step, 20 / step, accuracy, {}) for step in steps]
+    return history
 
 
 def test_a_run_has_its_pictures(capsys, tmp_path, monkeypatch):
@@ -80,7 +84,7 @@ def test_a_class_without_samples(tmp_path):
 
 @pytest.mark.parametrize("count", [1, 2, 100])
 def test_curves(tmp_path, drawn, count):
-    plots.draw_history(tmp_path / "h.png", "my $1_{ $2", epochs(count))
+    plots.draw_history(tmp_path / "h.png", "my $1_{ $2", epochs(count), 10, 0.9)
     loss, accuracy = drawn[0].axes
     assert [len(line.get_xdata()) for line in loss.lines] == [count, count]
     np.testing.assert_array_equal(accuracy.lines[0].get_ydata(), [0.9] * count)
@@ -89,8 +93,31 @@ def test_curves(tmp_path, drawn, count):
 
 
 def test_without_accuracy_there_is_one_panel(tmp_path, drawn):
-    plots.draw_history(tmp_path / "h.png", "data", epochs(3, accuracy=None))
+    plots.draw_history(tmp_path / "h.png", "data", epochs(3, accuracy=None), 10)
     assert len(drawn[0].axes) == 1
+
+
+def test_looks_within_epochs_are_all_drawn(tmp_path, drawn):
+    plots.draw_history(tmp_path / "h.png", "data", epochs(2, looks=5), 10, 0.9)
+    for axes in drawn[0].axes:
+        np.testing.assert_allclose(axes.lines[-1].get_xdata(), np.arange(1, 11) / 5)
+    np.testing.assert_array_equal(drawn[0].axes[0].lines[0].get_xdata(), [1, 2])
+
+
+def test_looks_before_the_first_epoch_is_over(tmp_path, drawn):
+    history = History()
+    history.validations = [Validation(5, 1.0, 0.5, {})]
+    plots.draw_history(tmp_path / "h.png", "data", history, 10, 0.5)
+    assert drawn[0].axes[1].lines[0].get_xdata() == [0.5]
+
+
+def test_the_weights_that_were_kept_are_marked(tmp_path, drawn):
+    plots.draw_history(tmp_path / "h.png", "data", epochs(4), 10, 0.87, best_step=20)
+    loss, accuracy = drawn[0].axes
+    assert accuracy.get_title(loc="left") == "accuracy, held out: 87 %"  # of the net that was kept, not of epoch 4
+    for axes, value in ((loss, 1.0), (accuracy, 0.9)):
+        assert (axes.lines[-1].get_xdata(), axes.lines[-1].get_ydata()) == ([2.0], [value])
+    assert [text.get_text() for text in loss.get_legend().get_texts()] == ["training", "held out", "kept: epoch 2"]
 
 
 @pytest.mark.parametrize("outputs", [1, 2, 9])
