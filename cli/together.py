@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import io
 import sys
-import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
-from handbrew.solvers.parallel import world
+from handbrew.solvers.parallel import meet, world
 
 from .errors import EXPECTED, ToldError, describe
-
-PATIENCE = 3.0  # seconds that one process waits for the others to fail or to be stopped as it was
 
 
 @contextmanager
@@ -49,16 +46,6 @@ def together(debug: bool) -> Iterator[tuple[Any, bool]]:
         if not alike:
             comm.Abort(1)
         raise ToldError(1) from error
-
-
-def meet(comm: Any) -> bool:
-    """Whether all processes come here within a moment."""
-    coming, until = comm.Ibarrier(), time.monotonic() + PATIENCE
-    while not coming.Test():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def tell(error: Exception, who: str, debug: bool) -> None:

@@ -19,6 +19,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 # In which variable a launcher tells each process how many there are: MPICH, Intel and Microsoft; Open MPI; Slurm.
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
+PATIENCE = 3.0  # seconds that a rank waits for the others to fail as it has
 MOST = 2**30  # elements in one message: not every MPI counts further than 2**31
 FORWARD_PASSES = 1  # the stream of random numbers that layers draw from in ``forward``
 
@@ -50,7 +51,7 @@ class Ranks:
     """
 
     def __init__(self, comm: Any) -> None:
-        self.comm, self._line = comm, comm.Dup()  # so that no message of the caller's is taken for one of ours
+        self.comm, self._line, self._end = comm, comm.Dup(), comm.Dup()  # whose messages nobody takes for others
         self.rank, self.size = int(comm.Get_rank()), int(comm.Get_size())
         self.threads, self.samples, self.aborts = self._share_of_cores(), 1, True
         if self.size > 1:
@@ -66,17 +67,17 @@ class Ranks:
 
     def abort(self, error: BaseException) -> NoReturn:
         """End all processes because of an error in this one: the others would wait for it for ever."""
-        if self.rank:
-            time.sleep(0.5)  # an error that all have met is told by rank 0 alone
-        traceback.print_exception(error)
-        text = f"rank {self.rank} of {self.size}: {type(error).__name__}: {error}"
-        print(  # noqa: T201
-            f"{text}; all ranks stop. A run that takes snapshots goes on from the last one with resume=True "
-            f"(handbrew train --resume), on any number of ranks.",
-            file=sys.stderr,
-        )
-        sys.stdout.flush()
-        sys.stderr.flush()
+        alike = meet(self._end)
+        if self.rank == 0 or not alike:  # an error that all have met is told by rank 0 alone
+            told = "".join(traceback.format_exception(error))
+            sys.stdout.flush()
+            sys.stderr.write(
+                f"{told}rank {self.rank} of {self.size}: {type(error).__name__}: {error}; all ranks stop. A run that "
+                f"takes snapshots goes on from the last one with resume=True (handbrew train --resume), on any number "
+                f"of ranks.\n"
+            )
+            sys.stderr.flush()
+        time.sleep(2 if alike and self.rank else 0.2)  # mpiexec may drop what it has not read when all end
         code = error.code if isinstance(error, SystemExit) else 130 if isinstance(error, KeyboardInterrupt) else 1
         self.comm.Abort(code if isinstance(code, int) else 1)
         os._exit(1)  # MPI promises no more than a best try
@@ -186,6 +187,16 @@ class Ranks:
         used = [core for each in neighbours.allgather(cores) for core in each]
         neighbours.Free()
         return max(1, int(sum(Fraction(1, used.count(core)) for core in cores)))
+
+
+def meet(comm: Any) -> bool:
+    """Whether all ranks come here within a moment, as they do when the same has happened to all of them."""
+    coming, until = comm.Ibarrier(), time.monotonic() + PATIENCE
+    while not coming.Test():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def world() -> Any:

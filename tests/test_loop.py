@@ -141,6 +141,24 @@ def test_early_stopping_needs_a_validation_set():
         fit(validation=None, callbacks=[EarlyStopping()])
 
 
+def test_one_stopper_for_two_trainings():
+    """It begins anew with each, and no net gets another one's weights."""
+    stopper = EarlyStopping(patience=4)
+    history, net, _ = fit(lr=0.5, epochs=60, callbacks=[stopper])
+    other = Sequential(Affine(8), ReLU(), Affine(3), SoftmaxCrossEntropy(), seed=2)
+    again, _, _ = fit(other, lr=0.5, epochs=60, callbacks=[stopper])
+    assert len(again) > 4
+    assert again.validations[0].step == history.validations[0].step
+    assert stopper.best == min(look.loss for look in again.validations) == other.evaluate(HELD_OUT).loss
+    assert any((net.state()[name] != array).any() for name, array in other.state().items())
+
+
+def test_a_net_in_evaluation_mode_is_told_of():
+    net = make_net(Dropout(0.5)).eval()
+    with pytest.warns(UserWarning, match="in evaluation mode"):
+        fit(net)
+
+
 # Averaged weights
 
 
@@ -270,6 +288,7 @@ print(len(history))
     else:
         assert done.stdout == "3\n", done.stderr
         assert "no snapshot after step 14" in done.stderr
+        assert "no snapshot after step 21" in done.stderr
         assert "training goes on" in done.stderr
     assert "File too large" in done.stderr
 

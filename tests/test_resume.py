@@ -246,6 +246,27 @@ def test_callbacks_may_come_and_go(tmp_path):
         begin(SOLVERS["SGD"], epochs=5, snapshots=tmp_path, resume=True)
 
 
+def test_of_two_callbacks_the_first_may_have_nothing_to_remember(tmp_path):
+    class Late(Callback):
+        def __init__(self, after):
+            self.after, self.seen = after, []
+
+        def after_step(self, run, loss):
+            if run.step > self.after:
+                self.seen.append(run.step)
+
+        def state(self):
+            return {"seen": self.seen} if self.seen else {}
+
+        def restore(self, state):
+            self.seen = state["seen"]
+
+    stopped(tmp_path, SOLVERS["SGD"], 9, callbacks=[Late(99), Late(5)])
+    first, second = Late(99), Late(5)
+    begin(SOLVERS["SGD"], epochs=2, callbacks=[first, second], snapshots=tmp_path, resume=True)
+    assert (first.seen, second.seen) == ([], list(range(6, 15)))
+
+
 def test_each_of_two_callbacks_gets_its_own_state(tmp_path):
     class Count(Callback):
         def __init__(self, by):
@@ -266,13 +287,104 @@ def test_each_of_two_callbacks_gets_its_own_state(tmp_path):
     assert [count.total for count in counts] == [35, 350]
 
 
-def test_the_best_goes_on_where_the_last_are_lost(tmp_path):
-    begin(SOLVERS["SGD"], epochs=3, snapshots=tmp_path)
+@pytest.mark.parametrize("test_interval", [None, 3])
+def test_the_best_goes_on_where_the_last_are_lost(tmp_path, test_interval):
+    undisturbed = begin(SOLVERS["SGD"], epochs=6, test_interval=test_interval)
+    begin(SOLVERS["SGD"], epochs=4, test_interval=test_interval, snapshots=tmp_path)
     for path in Snapshots(tmp_path).paths():
         path.unlink()
     with pytest.warns(UserWarning, match="only the best is there"):
-        history, _, _ = begin(SOLVERS["SGD"], epochs=4, snapshots=tmp_path, resume=True)
-    assert len(history) == 4
+        again = begin(SOLVERS["SGD"], epochs=6, test_interval=test_interval, snapshots=tmp_path, resume=True)
+    assert_equal(again, undisturbed)
+
+
+@pytest.mark.parametrize("restore_best", [True, False])
+def test_what_was_stopped_early_stays_stopped(tmp_path, restore_best):
+    """However often it goes on, as after a kill when the last snapshot was just taken."""
+    options = {"epochs": 40, "snapshots": tmp_path}
+    first = begin(SOLVERS["SGD"], callbacks=[EarlyStopping(2, restore_best=restore_best)], **options)
+    assert len(first[0]) < 40
+    for _ in range(2):
+        stopper = EarlyStopping(2, restore_best=restore_best)
+        assert_equal(begin(SOLVERS["SGD"], callbacks=[stopper], resume=True, **options), first)
+
+
+def test_more_epochs_are_trained_even_after_an_early_stop(tmp_path):
+    first = begin(SOLVERS["SGD"], epochs=40, callbacks=[EarlyStopping(2)], snapshots=tmp_path)
+    with pytest.warns(UserWarning, match="EarlyStopping was there before"):
+        more = begin(SOLVERS["SGD"], epochs=41, snapshots=tmp_path, resume=True)
+    assert len(first[0]) < len(more[0]) == 41
+
+
+def test_a_pass_that_nobody_finished_is_forgotten(tmp_path):
+    """As of a step with several batches that was left by a second Ctrl-C, in a notebook."""
+    undisturbed = begin(SOLVERS["SGD"], iter_size=2)
+    folder, net = Snapshots(tmp_path, every=2), make_net()
+    with pytest.raises(InterruptedError):
+        begin(SOLVERS["SGD"], 9, net=net, snapshots=folder, iter_size=2)
+    net.forward(DATA.X[:5], DATA.y[:5])
+    net.backward()
+    assert_equal(begin(SOLVERS["SGD"], net=net, snapshots=folder, iter_size=2, resume=True), undisturbed)
+
+
+def test_a_layer_that_is_frozen_on_the_way(tmp_path):
+    class Freeze(Callback):
+        def after_epoch(self, run, row):
+            if row.epoch == 2:
+                run.net.params["affine1.W"].trainable = False
+                run.net.params["affine2.W"].lr_mult = 3.0
+
+    undisturbed = begin(SOLVERS["Adam"], callbacks=[Freeze()])
+    stopped(tmp_path, SOLVERS["Adam"], 17, callbacks=[Freeze()])
+    with pytest.warns(UserWarning, match=r"affine\d\.W is"):
+        again = begin(SOLVERS["Adam"], callbacks=[Freeze()], snapshots=tmp_path, resume=True)
+    assert_equal(again, undisturbed)
+
+
+def test_a_layer_with_another_argument_is_told_of(tmp_path):
+    stopped(tmp_path, SOLVERS["SGD"], 17)
+    body = Residual(Sequential(Affine(8), BatchNorm(), ReLU(), Dropout(0.9)))
+    net = Sequential(Affine(8), Dropout(0.2), body, Affine(3), SoftmaxCrossEntropy(), seed=1)
+    with pytest.warns(UserWarning, match=r"was 0\.3; here it is 0\.9, which counts from now on"):
+        begin(SOLVERS["SGD"], net=net, snapshots=tmp_path, resume=True)
+
+
+def test_other_weights_of_samples_are_other_data(tmp_path):
+    def fit(weight, **options):
+        solver = SOLVERS["SGD"](make_net())
+        solver.fit(Dataset(DATA.X, DATA.y, weight=weight), epochs=2, progress=False, snapshots=tmp_path, **options)
+
+    fit(np.ones(len(DATA)))
+    with pytest.raises(StateError, match="the training data are others"):
+        fit(np.full(len(DATA), 2.0), resume=True)
+
+
+def test_another_validation_set_is_told_of(tmp_path):
+    def fit(validation, epochs, **options):
+        SOLVERS["SGD"](make_net()).fit(DATA, validation, epochs=epochs, progress=False, snapshots=tmp_path, **options)
+
+    fit(HELD_OUT, 1)
+    with pytest.warns(UserWarning, match="validation set:"):
+        fit(Dataset(HELD_OUT.X[1:], HELD_OUT.y[1:]), 2, resume=True)
+
+
+class Nothing:
+    """A metric that has counted nothing."""
+
+    value = None
+
+    def reset(self):
+        pass
+
+    def add(self, scores, target):
+        pass
+
+
+def test_metrics_that_have_no_value(tmp_path):
+    metrics = {"nothing": Nothing()}
+    history, _, _ = begin(SOLVERS["SGD"], epochs=1, metrics=metrics, snapshots=tmp_path)
+    again, _, _ = begin(SOLVERS["SGD"], epochs=1, metrics=metrics, snapshots=tmp_path, resume=True)
+    assert again.validations[0].metrics == history.validations[0].metrics == {"nothing": None}
 
 
 def test_two_trainings_do_not_share_a_folder(tmp_path):

@@ -125,7 +125,8 @@ class Send(Callback):
 
 def fit(callback, **options):
     net = Sequential(Affine(3), SoftmaxCrossEntropy())
-    SGD(net, 0.1).fit(blobs(60), epochs=2, batch_size=10, progress=False, callbacks=[callback], **options)
+    options = {"epochs": 2, "batch_size": 10, "progress": False} | options
+    SGD(net, 0.1).fit(blobs(60), callbacks=[callback], **options)
     return net
 
 
@@ -135,6 +136,44 @@ def test_without_snapshots_too_the_step_is_finished():
     with pytest.raises(SystemExit) as caught:
         fit(Send(signal.SIGTERM, 3))
     assert caught.value.code == 143
+
+
+class SendAtTheEnd(Callback):
+    def end(self, run):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_signal_that_comes_last_counts_too(tmp_path):
+    with pytest.raises(SystemExit):
+        fit(SendAtTheEnd(), snapshots=tmp_path)
+    assert steps(tmp_path)[-1] == 12
+
+
+def test_a_signal_that_is_ignored_stays_so():
+    """As the shell sets SIGINT for what it starts in the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        fit(Send(signal.SIGINT, 3))
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_going_on_is_promised_only_if_a_snapshot_is_there(tmp_path, capsys):
+    (tmp_path / "file").write_text("no folder")
+    place = Snapshots(tmp_path / "file" / "snapshots", required=False)
+    with pytest.raises(SystemExit), pytest.warns(UserWarning, match="there will be no snapshots"):
+        fit(Send(signal.SIGTERM, 3), snapshots=place, progress=True)
+    told = capsys.readouterr().err
+    assert "no snapshot after step 3" in told
+    assert told.endswith("stopped by SIGTERM after step 3\n")
+
+
+def test_verify_can_be_left(tmp_path):
+    fit(Callback(), snapshots=Snapshots(tmp_path, every=5))
+    net = Sequential(Affine(3), SoftmaxCrossEntropy())
+    options = {"epochs": 2, "batch_size": 10, "snapshots": Snapshots(tmp_path, every=5)}
+    with pytest.raises(KeyboardInterrupt):
+        SGD(net, 0.1).verify(5, blobs(60), callbacks=[Send(signal.SIGINT, 11)], **options)
 
 
 def test_handlers_are_put_back(tmp_path):
