@@ -13,11 +13,11 @@ from handbrew.solvers import Snapshots
 
 from .options import add_epochs, add_rate, add_report_arguments, add_result_arguments, add_snapshot_arguments
 from .plan import CONFIG, Plan
-from .run_folder import SNAPSHOTS, refuse_at_work
+from .run_folder import SNAPSHOTS, has_snapshots, refuse_at_work
 from .settings import FREE, Settings, options_in, refuse_top_k
 from .task import Task
 from .together import together
-from .trainee import make_trainee, steps_an_epoch
+from .trainee import load_weights, make_trainee, steps_an_epoch
 from .training import loop_options, prepared, stoppers, train_to_the_end
 from .values import Whole
 
@@ -110,6 +110,11 @@ def go_on(folder: Path, args: argparse.Namespace, comm: Any, first: bool, finish
         raise ValueError(said)
     if not settings.snapshots:
         raise ValueError(f"{folder}: this run was begun with --no-snapshots, so handbrew train has to begin anew")
+    if results is not None and not has_snapshots(folder):
+        raise ValueError(
+            f"{folder}: this run is finished, and its snapshots are gone; handbrew train --weights {folder} "
+            f"--out OTHER begins with what it has learned"
+        )
     refuse_top_k(settings.top_k, plan.task)
     if settings.epochs < plan.settings.epochs:
         refuse_fewer_epochs(folder, plan, settings.epochs)
@@ -123,6 +128,8 @@ def go_on(folder: Path, args: argparse.Namespace, comm: Any, first: bool, finish
     plan = replace(plan, settings=settings)
     train, held_out = read_again(folder, plan)
     net, solver = make_trainee(settings, plan.task, train, comm)
+    if settings.weights is not None and not has_snapshots(folder):  # cut short before the first: it begins anew
+        print(load_weights(net, Path(settings.weights)), flush=True)
     if first:
         refuse_at_work(folder)
         if results is None:  # a finished run stays one until there is a better

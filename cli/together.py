@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -44,6 +45,7 @@ def together(debug: bool) -> Iterator[tuple[Any, bool]]:
         if comm.rank == 0 or not alike:
             tell(error, "" if alike else f"rank {comm.rank} of {comm.size}: ", debug)
         if not alike:
+            time.sleep(0.2)  # mpiexec may drop what it has not read when all end
             comm.Abort(1)
         raise ToldError(1) from error
 

@@ -300,7 +300,7 @@ class Training:
     def _how_to_go_on(self) -> str:
         if self.snapshots is None or self.saved == (0, 0):
             return ""
-        return f"; resume=True goes on from {self.snapshots.folder}"
+        return f"; its snapshot is in {self.snapshots.folder}"
 
     def _finish(self) -> None:
         """Take the last snapshot, then make the net what it is to be in use."""

@@ -40,7 +40,7 @@ def _write(run: Training, tree: dict[str, Any], best: bool) -> bool:
     except OSError as error:
         if run.snapshots.required:
             raise
-        run.tell(f"no snapshot after step {run.step}: {error}; training goes on")
+        run.tell(f"no snapshot after step {run.step} in {run.snapshots.folder}: {error.strerror}")
         return False
     return True
 

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -176,6 +177,26 @@ def test_killed_before_the_first_snapshot_it_begins_anew(handbrew, unfinished, t
     assert handbrew("resume", "run", "--no-plots").code == 0
     handbrew("train", "--no-plots", "--epochs", 2, "--out", "again")
     assert figures(unfinished) == figures(tmp_path / "again")
+
+
+def test_killed_before_the_first_snapshot_it_takes_its_weights_again(handbrew, tmp_path):
+    handbrew("train", "--no-plots", "--epochs", 1, "--out", "base")
+    options = ("--no-plots", "--epochs", 2, "--weights", "base", "--lr", 1e-6)
+    assert handbrew("train", *options, "--out", "whole").code == 0
+    assert cut(tmp_path / "killed", signal.SIGKILL, *options)[0] == -signal.SIGKILL
+    shutil.rmtree(tmp_path / "killed" / "snapshots")
+    ran = handbrew("resume", "killed", "--no-plots")
+    assert (ran.code, ran.out.splitlines()[0][:12]) == (0, "4 of 4 array")
+    assert figures(tmp_path / "killed") == figures(tmp_path / "whole")
+
+
+def test_a_finished_run_without_snapshots_does_not_begin_anew(handbrew, tmp_path):
+    handbrew("train", "--no-plots", "--epochs", 1, "--out", "run")
+    shutil.rmtree(tmp_path / "run" / "snapshots")
+    ran = handbrew("resume", "run", "--epochs", 2)
+    assert ran.code == 1
+    assert "its snapshots are gone; handbrew train --weights run --out OTHER begins with what it has learned" in ran.err
+    assert handbrew("test", "run").code == 0
 
 
 def test_verify(handbrew, unfinished):
