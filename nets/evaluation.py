@@ -67,9 +67,9 @@ def evaluate(
             target = y[piece]
             scores = net.forward(X[piece])
             value = loss.forward(scores, target) if weight is None else loss.forward(scores, target, weight[piece])
-            running.add(value, len(target))
+            running.add(float(value), len(target))
             hits, positions = loss.correct(scores, target) or (0, 0)
-            right, counted = right + hits, counted + positions
+            right, counted = right + int(hits), counted + int(positions)
             for metric in metrics:
                 metric.add(scores, target)
     return Evaluation(running.value, right / counted if counted else None)

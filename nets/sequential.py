@@ -175,7 +175,10 @@ class Sequential(Net):
             layer = head
             self.cache.ends_in_loss = target is not None
             if target is not None:
-                return head.forward(x, target) if weight is None else head.forward(x, target, weight)
+                loss = head.forward(x, target) if weight is None else head.forward(x, target, weight)
+                if isinstance(head, Sequential):
+                    self.cache.scores_shape = head.cache.scores_shape
+                return loss
             if isinstance(head, Sequential):
                 x = head.forward(x)
                 self.cache.scores_shape = x.shape

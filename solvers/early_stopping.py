@@ -56,6 +56,7 @@ class EarlyStopping(Callback):
             raise ValueError("EarlyStopping: needs a validation set: fit(train, validation, …)")
         if not run.step:  # of another training it need not remember anything
             self._forget()
+        self._stop_if_in_vain(run)
 
     def after_validation(self, run: Training, result: Validation) -> None:
         if result.loss < self.best - self.min_delta:
@@ -64,11 +65,13 @@ class EarlyStopping(Callback):
                 self._weights = run.net.state()
         else:
             self.waited += 1
-            if self.waited >= self.patience:
-                run.stop(
-                    f"no validation loss below {self.best:.4g}, that of step {self.best_step}, "
-                    f"in {self.waited} looks at it"
-                )
+            self._stop_if_in_vain(run)
+
+    def _stop_if_in_vain(self, run: Training) -> None:
+        if self.waited >= self.patience:
+            run.stop(
+                f"no validation loss below {self.best:.4g}, that of step {self.best_step}, in {self.waited} looks at it"
+            )
 
     def end(self, run: Training) -> None:
         if self._weights is not None:

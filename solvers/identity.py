@@ -15,7 +15,7 @@ from handbrew.nets.saving import MULTIPLIERS, describe
 if TYPE_CHECKING:
     from .training import Training
 
-FINGERPRINT = 64  # samples
+FINGERPRINT = 500_000_000  # bytes
 
 
 def loop_settings(run: Training) -> dict[str, Any]:
@@ -25,16 +25,16 @@ def loop_settings(run: Training) -> dict[str, Any]:
         "test_interval": run.test_interval,
         "average_decay": run.average and run.average.decay,
         "processes": run.ranks.size if run.ranks else 1,
-        "validation set": None if run.validation is None else str(fingerprint(run.validation)),
+        "validation set": run.marks[1],
     }
 
 
 def fingerprint(data: Dataset) -> dict[str, Any]:
-    """Return what tells one data set from another: shapes, kinds, and a checksum of some samples."""
-    some = np.linspace(0, len(data) - 1, FINGERPRINT).astype(np.int64)
-    checksum = 0
-    for array in (data.X, data.y) if data.weight is None else (data.X, data.y, data.weight):
-        checksum = zlib.crc32(np.ascontiguousarray(array[some]).data, checksum)
+    """Return what tells one data set from another: shapes, kinds, and a checksum."""
+    every = max(1, data.X.nbytes // FINGERPRINT)  # of more data only some samples are looked at
+    checksum = zlib.crc32(np.ascontiguousarray(data.X[::every]).data)
+    for array in (data.y,) if data.weight is None else (data.y, data.weight):
+        checksum = zlib.crc32(np.ascontiguousarray(array).data, checksum)
     return {
         "X": f"{data.X.dtype} {data.X.shape}",
         "y": f"{data.y.dtype} {data.y.shape}",
@@ -51,25 +51,47 @@ def described(net: Net) -> dict[str, Any] | None:
         return None
 
 
-def restore_description(net: Net, before: dict[str, Any] | None) -> list[str]:
-    """Give the parameters the multipliers that they had, as they may have changed on the way; say what differs."""
-    here = described(net)
-    if before is None or here is None:
-        return []
-    for path, p in net.params.items():
-        for name, usual in MULTIPLIERS.items():
-            setattr(p, name, before["params"].get(path, {}).get(name, usual))
-    differ = before["params"].keys() | here["params"].keys()
-    complaints = [
-        f"{path} is {'trainable' if p.trainable else 'frozen'}, with lr_mult {p.lr_mult:g} and decay_mult "
-        f"{p.decay_mult:g}, as it was"
-        for path, p in net.params.items()
-        if path in differ and before["params"].get(path) != here["params"].get(path)
+def setup(net: Net) -> dict[str, Any]:
+    """Return what may be set on a net that is there: multipliers, modes and dtypes, by path."""
+    return {
+        "multipliers": {path: [getattr(p, name) for name in MULTIPLIERS] for path, p in net.params.items()},
+        "layers in evaluation mode": [path for path, layer in net.walk() if not layer.training],
+        "dtypes": {path: layer.dtype.name for path, layer in net.walk()},
+    }
+
+
+def restore_setup(net: Net, given: dict[str, Any], last: dict[str, Any]) -> list[str]:
+    """Set on a net what was ``last`` set, where it is now as was ``given`` at first; say where it is not.
+
+    What is given otherwise now counts.
+    """
+    here, layers = setup(net), dict(net.walk())
+    if here["dtypes"] == given["dtypes"]:
+        for path, name in last["dtypes"].items():
+            if layers[path].dtype.name != name:
+                layers[path].astype(name)
+    if here["multipliers"] == given["multipliers"]:
+        for path, values in last["multipliers"].items():
+            for name, value in zip(MULTIPLIERS, values, strict=True):
+                setattr(net.params[path], name, value)
+    if here["layers in evaluation mode"] == given["layers in evaluation mode"]:
+        for path, layer in layers.items():
+            vars(layer)["training"] = path not in last["layers in evaluation mode"]
+    return [
+        f"{place} was {was}; here it is {now}, which counts from now on"
+        for key in here
+        if here[key] != given[key]
+        for place, was, now in [first_difference(given[key], here[key], key)]
     ]
-    if before["net"] != here["net"]:
-        place, was, now = first_difference(before["net"], here["net"], "net")
-        complaints.append(f"{place} was {json.dumps(was)}; here it is {json.dumps(now)}, which counts from now on")
-    return complaints
+
+
+def compare_layers(before: dict[str, Any] | None, net: Net) -> list[str]:
+    """Say where a net's layers, or their arguments, are not as ``described`` before; what is here counts."""
+    here = described(net)
+    if before is None or here is None or before["net"] == here["net"]:
+        return []
+    place, was, now = first_difference(before["net"], here["net"], "net")
+    return [f"{place} was {json.dumps(was)}; here it is {json.dumps(now)}, which counts from now on"]
 
 
 def first_difference(before: Any, here: Any, place: str) -> tuple[str, Any, Any]:

@@ -99,7 +99,7 @@ class Snapshots:
         if self.best.exists():
             paths.append(self.best)
             if len(paths) == 1:
-                complaints.append(f"{self.folder}: the last snapshots are gone, only the best is there")
+                complaints.append(f"{self.folder}: the best snapshot is the only one there")
         for path in paths:
             try:
                 return read_snapshot(path), path, complaints

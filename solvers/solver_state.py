@@ -53,6 +53,8 @@ def restore_solver(solver: Solver, state: Mapping[str, Any]) -> list[str]:
 
 def _restore_rate(solver: Solver, state: Mapping[str, Any]) -> list[str]:
     """Go on with the rate as it was, unless another one was asked for here."""
+    if solver.lr_text != solver.given_lr:
+        return [f"lr was {state['lr']}; here it has been set to {solver.lr_text}, which counts from now on"]
     if state["settings"].get("given_lr") != solver.given_lr:
         return []
     if not isinstance(state["lr"], str):

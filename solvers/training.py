@@ -24,6 +24,7 @@ from .environment import environment
 from .errors import NonFiniteError
 from .explaining import raise_explained
 from .history import Epoch, History
+from .identity import fingerprint, setup
 from .progress import progress_for
 from .signals import Signals
 from .snapshots import Snapshots
@@ -94,6 +95,9 @@ class Training:
         self.best_now = False  # whether the last look was the best, and no snapshot of it has been taken
         self.lr = 0.0  # of the last step
         self.environment: dict[str, Any] = environment() if snapshots is not None else {}
+        data = (self.batches.data, self.validation) if snapshots is not None else ()
+        self.marks = [part and fingerprint(part) for part in data]  # of the training and the validation set
+        self.given: dict[str, Any] | None = None  # how the net was set up when the training began
 
     def run(self, go_on: bool) -> History:
         """Train to the end, from the newest snapshot if that is asked for; return the history.
@@ -139,6 +143,8 @@ class Training:
             self.net.zero_grad()  # of a pass that nobody has finished
             if not self.net.training:
                 warn("fit: the net is in evaluation mode, and is trained so; net.train() ends that", stacklevel=5)
+            if self.given is None and self.net.in_shape is not None:
+                self.given = setup(self.net)
             if self.step:
                 self.tell(f"goes on after step {self.step}, in epoch {self.epoch + 1}")
             for callback in self.callbacks:
@@ -177,7 +183,7 @@ class Training:
                 self._step()
                 if self._over:
                     return
-        self._close_epoch()
+        self.close_epoch()
 
     @property
     def _alone(self) -> bool:
@@ -195,7 +201,7 @@ class Training:
         if not len(y):  # of a batch with fewer samples than processes; the others may wait for this one in a layer
             net.backward(np.zeros_like(net.forward(X)))
             return
-        loss = net.forward(X, y, *weight)
+        loss = float(net.forward(X, y, *weight))
         if not isfinite(loss) and self.ranks is None:
             self._explain(f"the loss is {loss}")
         share = loss_layer.share(len(y))
@@ -211,6 +217,8 @@ class Training:
         self._share_sums()
         if not isfinite(self._total):  # in one of several processes, perhaps; all know it now
             self._explain(f"the loss is {self._total}")
+        if self.given is None:  # it was not built before
+            self.given = setup(self.net)
         whole = self._alone or self.running.loss.reduction == "sum"
         self._noted.clear()
         self.lr = self.solver.lr
@@ -248,7 +256,8 @@ class Training:
         except NonFiniteError as error:
             self._explain(str(error), error)
 
-    def _close_epoch(self) -> None:
+    def close_epoch(self) -> None:
+        """Do all that is due after an epoch's last step."""
         if self.validation is not None and not self.test_interval:
             validate(self)
         looks = self.history.validations

