@@ -38,14 +38,15 @@ def train(folder, rule, snapshots):
 
     layers = (Affine(32), BatchNorm(), ReLU(), Dropout(0.3), Affine(10))
     net = Sequential(*layers, SoftmaxCrossEntropy(), seed=1)
-    rate = solvers.Warmup(solvers.Step(0.05, gamma=0.5, step_size=40), 10)
+    rate = solvers.Warmup(solvers.Plateau(0.05, patience=1, threshold=0.2), 10)
     make = {"SGD": lambda: solvers.SGD(net, rate, momentum=0.9), "Adam": lambda: solvers.Adam(net, rate)}
     solver = make[rule]()
     part, held_out = digits().split(0.2, seed=0)
     options = {"epochs": 8, "batch_size": 32, "iter_size": 4, "progress": False, "average_decay": 0.99}
     if snapshots:
         options |= {"snapshots": solvers.Snapshots(Path(folder) / "snapshots", every=2), "resume": True}
-    history = solver.fit(part, held_out, callbacks=[Ready()], **options)
+    stopper = solvers.EarlyStopping(patience=50)
+    history = solver.fit(part, held_out, callbacks=[Ready(), stopper], **options)
     arrays = net.state() | {f"{path}/{k}": v for path, a in solver.state()["arrays"].items() for k, v in a.items()}
     losses = np.array([row[:4] for row in history], np.float64)
     np.savez(Path(folder) / "end.npz", **arrays, losses=losses, steps=np.array(history.losses))
@@ -74,6 +75,7 @@ def kill_often(folder, rule, kills, rng):
             while process.poll() is None and (time.monotonic() < until or wait_for_write):
                 if wait_for_write and any((Path(folder) / "snapshots").glob(".*.part")):
                     break
+                time.sleep(0.0002)
             process.kill()
         if process.returncode == -signal.SIGKILL:
             hits += 1
@@ -108,6 +110,7 @@ def run(rule, kills, seed=0):
             hits, writing, trainings = hits + more, writing + parts, trainings + 1
             wrong = differing(undisturbed / "end.npz", folder / "end.npz")
             assert not wrong, f"{rule}: after {more} kills these differ: {wrong}"
+    assert writing, "no kill met a snapshot that was being written"
     return hits, writing, trainings
 
 
