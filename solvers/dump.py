@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
@@ -12,19 +11,17 @@ import numpy as np
 
 from handbrew.data import FileFormatError, decoding
 from handbrew.layers import Configurable, Layer
-from handbrew.nets import write_atomically
 from handbrew.nets.architecture import Decoder
-from handbrew.nets.safetensors import OWN, distinct, read_safetensors, write_safetensors
+from handbrew.nets.safetensors import OWN, read_safetensors
 from handbrew.nets.saving import describe, fitting, make_net
 
 from .environment import environment
 from .finding import Finding
-from .state_tree import flatten, unflatten
 from .trace import Trace
+from .tree_file import parse_tree, write_tree
 
 Array = np.ndarray[Any, np.dtype[Any]]
 KEY = f"{OWN}.non-finite"
-FORMAT = 1
 KINDS: dict[str, Any] = {  # of its fields, as a file may claim them
     "what": str,
     "X": np.ndarray,
@@ -92,10 +89,7 @@ class Dump(NamedTuple):
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write a file, atomically and with a checksum: safetensors, whatever its name."""
-        data, arrays = flatten(self._asdict())
-        text = json.dumps({"format": FORMAT, "tree": data}, separators=(",", ":"))
-        with write_atomically(path) as file:
-            write_safetensors(file, arrays, {KEY: text})
+        write_tree(Path(path), KEY, self._asdict())
 
     @classmethod
     def read(cls, path: str | PathLike[str]) -> Dump:
@@ -111,11 +105,7 @@ class Dump(NamedTuple):
         if KEY not in texts:
             raise FileFormatError(f"{path}: expected the dump of a NonFiniteError, got another file")
         with decoding(path):
-            described = json.loads(texts[KEY], object_pairs_hook=distinct)
-            if described["format"] != FORMAT:
-                raise ValueError(f"its format is {described['format']!r}; this handbrew knows format {FORMAT}")
-            tree = unflatten(described["tree"], arrays)
-            dump = cls(**tree)
+            dump = cls(**parse_tree(texts[KEY], arrays))
             for name, kind in KINDS.items():
                 if not isinstance(getattr(dump, name), kind):
                     raise ValueError(f"its {name} is a {type(getattr(dump, name)).__name__}")

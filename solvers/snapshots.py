@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from handbrew.data import FileFormatError, decoding
-from handbrew.nets import write_atomically
 from handbrew.nets.files import lock_at_once, remove_abandoned
-from handbrew.nets.safetensors import OWN, SNAPSHOT, distinct, read_safetensors, write_safetensors
+from handbrew.nets.safetensors import OWN, SNAPSHOT, read_safetensors
 
-from .state_tree import flatten, unflatten
+from .tree_file import parse_tree, write_tree
 
-FORMAT = 1
 NAME = re.compile(r"step-(\d+)\.safetensors")
 
 
@@ -133,14 +130,11 @@ class Snapshots:
             yield
 
     def _write(self, path: Path, tree: dict[str, Any]) -> None:
-        data, arrays = flatten(tree)
-        text = json.dumps({"format": FORMAT, "tree": data}, separators=(",", ":"))
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for names in ("step-*.safetensors", self.best.name):
                 remove_abandoned(self.folder, names)  # room for this one
-            with write_atomically(path) as file:
-                write_safetensors(file, arrays, {SNAPSHOT: text})
+            write_tree(path, SNAPSHOT, tree)
         except OSError as error:
             if error.errno is None:
                 raise
@@ -166,10 +160,7 @@ def read_snapshot(path: str | PathLike[str]) -> dict[str, Any]:
         what = "a net's weights; load them with net.load(path)" if OWN in metadata else "another program's file"
         raise FileFormatError(f"{path}: expected a snapshot of a training, got {what}")
     with decoding(path):
-        described = json.loads(metadata[SNAPSHOT], object_pairs_hook=distinct)
-        if described["format"] != FORMAT:
-            raise ValueError(f"its format is {described['format']!r}; this handbrew knows format {FORMAT}")
-        return unflatten(described["tree"], arrays)
+        return parse_tree(metadata[SNAPSHOT], arrays)
 
 
 def _step(path: Path) -> int:
