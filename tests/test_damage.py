@@ -8,7 +8,7 @@ import pytest
 from handbrew.data import FileFormatError, read_csv
 from handbrew.nets import read_weights
 
-COUNT = 150
+COUNT = 300
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="RLIMIT_AS and /proc are Linux's")
 
 
