@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from handbrew.data import Dataset
+from handbrew.data import Batches, Dataset
 from handbrew.layers import (
     Affine,
     BatchNorm,
     Conv2D,
     Dropout,
     Flatten,
+    Layer,
     MaxPool2D,
     MeanSquaredError,
     ReLU,
@@ -100,6 +101,63 @@ def check_ranks_with_statistics_of_their_own_hold_one_state(ranks):
         assert (ranks.stack(array) == array).all()
     looks = np.array([row.validation_loss for row in history])
     assert (ranks.stack(looks) == looks).all()
+
+
+class Cast(Layer):
+    """From one precision to the other, and back."""
+
+    def __init__(self, dtype):
+        self.to = dtype
+
+    def forward(self, x):
+        self.cache.dtype = x.dtype
+        return x.astype(self.to)
+
+    def backward(self, dy):
+        return dy.astype(self.cache.dtype)
+
+
+def check_parameters_of_two_dtypes(ranks):
+    """Two messages, in the same order on all ranks."""
+
+    def make():
+        layers = [Affine(6), ReLU(), Cast("float64"), Affine(40), ReLU(), Affine(3), SoftmaxCrossEntropy()]
+        net = Sequential(*layers, seed=0)
+        for layer in layers[3:]:
+            layer.astype(np.float64)
+        return net
+
+    data, nets = (normal(N, 5), np.random.default_rng(1).integers(0, 3, N)), (make(), make())
+    fit(nets[0], data, epochs=5)
+    fit(nets[1], data, ranks.comm, epochs=5)
+    assert len({p.data.dtype for p in nets[1].params.values()}) == 2
+    for name, array in nets[1].state().items():
+        np.testing.assert_allclose(array, nets[0].state()[name], rtol=1e-3, atol=1e-5, err_msg=name)
+        assert (ranks.stack(array) == array).all()
+
+
+def check_statistics_of_a_rank_without_samples_do_not_count(ranks):
+    x = np.array([[3.0, -1.0], [5.0, 7.0]])
+    net = Sequential(BatchNorm(momentum=0.0), Affine(2), MeanSquaredError(), seed=0).astype(np.float64)
+    net.build((2,))
+    solver = SGD(net, 0.0, comm=ranks.comm)
+    solver.ranks.samples = 2 * (ranks.rank == 0)
+    net.forward(*(x, x) if ranks.rank == 0 else (x * 100, x))
+    net.backward()
+    solver.step()
+    np.testing.assert_allclose(net.buffers["batchnorm1.mean"].data, x.mean(axis=0), rtol=1e-12)
+
+
+def check_the_users_batches_go_on(ranks):
+    X, y = normal(N, 5), np.random.default_rng(1).integers(0, 3, N)
+    batches, alone = Batches(X, y, batch_size=10), Batches(X, y, batch_size=10)
+    nets = [Sequential(Affine(3), SoftmaxCrossEntropy(), seed=0).astype(np.float64) for _ in range(2)]
+    solvers = SGD(nets[0], 0.1), SGD(nets[1], 0.1, comm=ranks.comm)
+    for _ in range(3):
+        solvers[0].fit(alone, epochs=1, progress=False)
+        solvers[1].fit(batches, epochs=1, progress=False)
+        assert batches.state() == alone.state()
+    np.testing.assert_allclose(nets[1].state()["affine1.W"], nets[0].state()["affine1.W"], rtol=1e-12)
 
 
 def check_all_start_like_rank_0(ranks):
