@@ -124,7 +124,7 @@ class Snapshots:
                 ours = lock_at_once(file)
             if not ours:
                 raise BlockingIOError(
-                    f"{self.folder}: another training is at work here (or a process that one has forked), and two would "
+                    f"{self.folder}: another training, or a process that one has forked, is at work here, and two would "
                     f"remove each other's snapshots; end it, or choose another folder"
                 )
             yield
