@@ -124,8 +124,8 @@ class Snapshots:
                 ours = lock_at_once(file)
             if not ours:
                 raise BlockingIOError(
-                    f"{self.folder}: another training, or a process that one has forked, is at work here, and two would "
-                    f"remove each other's snapshots; end it, or choose another folder"
+                    f"{self.folder}: another training is at work here, and two would remove each other's snapshots; "
+                    f"end it (and what it has forked), or choose another folder"
                 )
             yield
 
