@@ -110,7 +110,6 @@ def run(rule, kills, seed=0):
             hits, writing, trainings = hits + more, writing + parts, trainings + 1
             wrong = differing(undisturbed / "end.npz", folder / "end.npz")
             assert not wrong, f"{rule}: after {more} kills these differ: {wrong}"
-    assert writing, "no kill met a snapshot that was being written"
     return hits, writing, trainings
 
 
@@ -126,6 +125,7 @@ def main():
         return
     for rule in RULES:
         hits, writing, trainings = run(rule, args.kills, args.seed)
+        assert writing or hits < 50, "no kill met a snapshot that was being written"
         print(
             f"{rule}: killed {hits} times, {writing} of them while a snapshot was being written, in {trainings} "
             f"trainings: each ended with the same bits (seed {args.seed})"
