@@ -17,8 +17,6 @@ from .identity import compare_layers, described, loop_settings, restore_setup, s
 if TYPE_CHECKING:
     from .training import Training
 
-FINGERPRINT = 64  # samples
-
 
 def snapshot(run: Training, best: bool = False) -> bool:
     """Write a snapshot, and return whether it is there; of several processes the first does, of all of them.
