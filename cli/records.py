@@ -27,7 +27,7 @@ class Records(Callback):
         self.folder, self.per_epoch, self.failed = folder, per_epoch, False
 
     def after_epoch(self, run: Training, row: Epoch) -> None:
-        if run.ranks is not None and run.ranks.rank:
+        if not run.first:
             return
         try:
             save_tables(self.folder, run.history, self.per_epoch)

@@ -146,8 +146,7 @@ def abandon(folder: Path) -> None:
 
 def has_snapshots(folder: Path) -> bool:
     """Whether a run has anything to go on from."""
-    snapshots = Snapshots(folder / SNAPSHOTS)
-    return bool(snapshots.paths()) or snapshots.best.exists()
+    return Snapshots(folder / SNAPSHOTS).any()
 
 
 def is_nothing(folder: Path) -> bool:

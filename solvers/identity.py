@@ -10,7 +10,8 @@ import numpy as np
 
 from handbrew.data import Dataset
 from handbrew.nets import Net
-from handbrew.nets.saving import MULTIPLIERS, describe
+from handbrew.nets.architecture import Encoder
+from handbrew.nets.saving import MULTIPLIERS
 
 if TYPE_CHECKING:
     from .training import Training
@@ -25,7 +26,7 @@ def loop_settings(run: Training) -> dict[str, Any]:
         "test_interval": run.test_interval,
         "average_decay": run.average and run.average.decay,
         "processes": run.ranks.size if run.ranks else 1,
-        "validation set": run.marks[1],
+        "validation set": run.validation_mark,
     }
 
 
@@ -43,10 +44,10 @@ def fingerprint(data: Dataset) -> dict[str, Any]:
     }
 
 
-def described(net: Net) -> dict[str, Any] | None:
-    """Return layers, their arguments and the parameters' multipliers as data; ``None`` where an argument is none."""
+def layers_of(net: Net) -> Any:
+    """Return the layers and their arguments as data; ``None`` where an argument is none."""
     try:
-        return json.loads(describe(net))
+        return json.loads(json.dumps(Encoder().encode(net)))
     except TypeError:
         return None
 
@@ -85,12 +86,12 @@ def restore_setup(net: Net, given: dict[str, Any], last: dict[str, Any]) -> list
     ]
 
 
-def compare_layers(before: dict[str, Any] | None, net: Net) -> list[str]:
-    """Say where a net's layers, or their arguments, are not as ``described`` before; what is here counts."""
-    here = described(net)
-    if before is None or here is None or before["net"] == here["net"]:
+def compare_layers(before: Any, net: Net) -> list[str]:
+    """Say where a net's layers, or their arguments, are not those of ``layers_of`` before; what is here counts."""
+    here = layers_of(net)
+    if before is None or here is None or before == here:
         return []
-    place, was, now = first_difference(before["net"], here["net"], "net")
+    place, was, now = first_difference(before, here, "net")
     return [f"{place} was {json.dumps(was)}; here it is {json.dumps(now)}, which counts from now on"]
 
 

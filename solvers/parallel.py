@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from handbrew.layers import Buffer, Layer, StateError, wanted_threads
+from handbrew.layers.tree import FORWARD_PASSES
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -21,7 +22,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 PATIENCE = 3.0  # seconds that a rank waits for the others to fail as it has
 MOST = 2**30  # elements in one message: not every MPI counts further than 2**31
-FORWARD_PASSES = 1  # the stream of random numbers that layers draw from in ``forward``
 
 
 class Ranks:

@@ -60,6 +60,10 @@ class Snapshots:
             return []
         return sorted((path for path in self.folder.iterdir() if NAME.fullmatch(path.name)), key=_step)
 
+    def any(self) -> bool:
+        """Whether there is one to go on from, the best included."""
+        return bool(self.paths()) or self.best.exists()
+
     def write(self, tree: dict[str, Any], step: int) -> Path:
         """Write the tree as it is after ``step`` steps, then remove what is older than the last ``keep``.
 

@@ -45,7 +45,7 @@ class TensorBoard(Callback):
     def start(self, run: Training) -> None:
         from tensorboardX import SummaryWriter
 
-        if run.ranks is None or run.ranks.rank == 0:
+        if run.first:
             self._writer = SummaryWriter(self.folder, purge_step=run.step + 1 if run.step else None)
 
     def after_step(self, run: Training, loss: float) -> None:

@@ -95,8 +95,10 @@ class Training:
         self.best_now = False  # whether the last look was the best, and no snapshot of it has been taken
         self.lr = 0.0  # of the last step
         self.environment: dict[str, Any] = environment() if snapshots is not None else {}
-        data = (self.batches.data, self.validation) if snapshots is not None else ()
-        self.marks = [part and fingerprint(part) for part in data]  # of the training and the validation set
+        self.train_mark, self.validation_mark = (
+            fingerprint(data) if data is not None and snapshots is not None else None
+            for data in (self.batches.data, self.validation)
+        )
         self.given: dict[str, Any] | None = None  # how the net was set up when the training began
 
     def run(self, go_on: bool) -> History:
@@ -138,7 +140,7 @@ class Training:
         with (
             np.errstate(divide="call", over="call", invalid="call", call=lambda kind, flag: self._noted.append(kind)),
             self._signals,
-            progress_for(self.progress and not (self.ranks and self.ranks.rank), self) as self._report,
+            progress_for(self.progress and self.first, self) as self._report,
         ):
             self.net.zero_grad()  # of a pass that nobody has finished
             if not self.net.training:
@@ -154,6 +156,11 @@ class Training:
             if self._signals.stop is None and until is None:
                 self._finish()
                 self._share_sums()  # a signal may have come since the last step
+
+    @property
+    def first(self) -> bool:
+        """Whether this process is the one that writes and tells: alone, or the first of several."""
+        return self.ranks is None or self.ranks.rank == 0
 
     @property
     def _over(self) -> bool:

@@ -12,7 +12,7 @@ from handbrew.layers import StateError, build_from
 from handbrew.nets.saving import fitting, shapes_of
 
 from .environment import differences
-from .identity import compare_layers, described, loop_settings, restore_setup, setup
+from .identity import compare_layers, layers_of, loop_settings, restore_setup, setup
 
 if TYPE_CHECKING:
     from .training import Training
@@ -26,7 +26,7 @@ def snapshot(run: Training, best: bool = False) -> bool:
     ranks, generators = run.ranks, [run.net.generator_states()]
     if ranks is not None:
         generators = ranks.gather(generators[0])
-    written = (ranks is None or ranks.rank == 0) and _write(run, training_state(run, generators), best)
+    written = run.first and _write(run, training_state(run, generators), best)
     return bool(written if ranks is None else ranks.broadcast(written))
 
 
@@ -47,11 +47,11 @@ def _write(run: Training, tree: dict[str, Any], best: bool) -> bool:
 def training_state(run: Training, generators: list[dict[str, Any]]) -> dict[str, Any]:
     """Return all that the rest of the training depends on."""
     return {
-        "net": {"arrays": run.net.state(), "shapes": json.dumps(shapes_of(run.net)), "described": described(run.net)},
+        "net": {"arrays": run.net.state(), "shapes": json.dumps(shapes_of(run.net)), "layers": layers_of(run.net)},
         "solver": run.solver.state(),
         "generators": generators,
         "batches": run.batches.state(),
-        "data": run.marks[0],
+        "data": run.train_mark,
         "setup": {"given": run.given, "last": setup(run.net)},
         "epoch": run.epoch,
         "step": run.step,
@@ -81,7 +81,7 @@ def restore_training(run: Training, tree: dict[str, Any]) -> list[str]:
     arrays = tree["net"]["arrays"]
     build_from(net, arrays=arrays, **json.loads(tree["net"]["shapes"]))
     run.given = tree["setup"]["given"]
-    complaints = restore_setup(net, run.given, tree["setup"]["last"]) + compare_layers(tree["net"]["described"], net)
+    complaints = restore_setup(net, run.given, tree["setup"]["last"]) + compare_layers(tree["net"]["layers"], net)
     net.load_state(arrays)
     complaints += run.solver.restore(tree["solver"])
     try:
@@ -124,7 +124,7 @@ def restore_callbacks(run: Training, entries: list[dict[str, Any]]) -> list[str]
 def refuse_others(run: Training, tree: dict[str, Any]) -> None:
     """Raise a ``StateError`` if the snapshot is one of another training, or reaches further than this one."""
     wrong = []
-    if tree["data"] != run.marks[0]:
+    if tree["data"] != run.train_mark:
         wrong.append("the training data are others")
     if (tree["average"] is None) != (run.average is None):
         wrong.append(
@@ -140,7 +140,7 @@ def refuse_others(run: Training, tree: dict[str, Any]) -> None:
 def claimed(run: Training) -> Iterator[None]:
     """Keep the snapshots' folder for this training, in the first of several processes."""
     with ExitStack() as stack:
-        if run.snapshots is not None and (run.ranks is None or run.ranks.rank == 0):
+        if run.snapshots is not None and run.first:
             try:
                 stack.enter_context(run.snapshots.claimed())
             except BlockingIOError:
@@ -157,7 +157,7 @@ def resume(run: Training) -> None:
     """Go on from the newest snapshot that is whole; begin if there is none."""
     if run.snapshots is None:
         raise ValueError("fit: resume=True needs to know where the snapshots are: fit(…, snapshots=folder)")
-    found = run.snapshots.newest() if run.ranks is None or run.ranks.rank == 0 else None
+    found = run.snapshots.newest() if run.first else None
     if run.ranks is not None:
         found = run.ranks.broadcast(found)
     if found is None:
@@ -165,17 +165,13 @@ def resume(run: Training) -> None:
     tree, path, complaints = found
     with fitting(path):
         complaints += [f"{path}: {sentence}" for sentence in restore_training(run, tree)]
-    for sentence in complaints if run.ranks is None or run.ranks.rank == 0 else ():
+    for sentence in complaints if run.first else ():
         warn(f"fit: {sentence}", stacklevel=4)
 
 
 def refuse_earlier_snapshots(run: Training) -> None:
     """Raise a ``FileExistsError`` if a new training would mix its snapshots with those of another."""
-    if (
-        run.snapshots is not None
-        and (run.ranks is None or run.ranks.rank == 0)
-        and (run.snapshots.paths() or run.snapshots.best.exists())
-    ):
+    if run.snapshots is not None and run.first and run.snapshots.any():
         raise FileExistsError(
             f"fit: {run.snapshots.folder} holds snapshots of an earlier training; go on with it by resume=True, choose "
             f"another folder, or remove them"

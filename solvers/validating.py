@@ -42,7 +42,7 @@ def observe(run: Training, loss: float) -> None:
 
 def _look(run: Training) -> Validation:
     """Measure; of several processes the first does, and tells the others."""
-    if run.ranks is not None and run.ranks.rank:
+    if run.ranks is not None and not run.first:
         return run.ranks.broadcast(None)
     loss, accuracy = run.net.evaluate(run.validation, metrics=run.metrics)
     metrics = {name: copy.deepcopy(metric.value) for name, metric in run.metrics.items()}
