@@ -6,7 +6,6 @@ if __name__ == "layers":
 import typing as _typing
 
 from ._numerics import column_sum, matrix_product
-from ._team import wanted_threads
 from .cache import Cache
 from .check import check_layer
 from .check_report import CheckReport, LayerCheckError
@@ -213,6 +212,5 @@ __all__ = [
     "refuse_reuse",
     "share",
     "sharing",
-    "wanted_threads",
     "worker_threads",
 ]

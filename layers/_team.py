@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from _thread import allocate_lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from .cores import blas_libraries, wanted_threads
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -46,15 +47,7 @@ class Team:
 
     def _set_up(self) -> None:
         self.size = wanted_threads()
-        try:
-            from threadpoolctl import ThreadpoolController
-        except ImportError:
-            found = []
-        else:
-            # NumPy's own library only: SciPy's, say, is none of our business.
-            found = ThreadpoolController().select(user_api="blas").lib_controllers
-            found = [library for library in found if "scipy.libs" not in library.filepath]
-        self.blas = [library for library in found if "numpy" in library.filepath] or found
+        self.blas = blas_libraries()
         if not self.blas:  # it cannot be held back, so it alone gets the cores
             self.size = 1
         if self.size == 1:
@@ -73,19 +66,3 @@ class Team:
         if active:
             for library, limit in zip(blas, limits, strict=True):
                 library.set_num_threads(limit)
-
-
-def wanted_threads() -> int:
-    """How many threads may work: ``HANDBREW_THREADS``, or else as many as there are cores to run on.
-
-    Raises
-    ------
-    ValueError
-        If ``HANDBREW_THREADS`` is not a positive number.
-    """
-    text = os.environ.get("HANDBREW_THREADS", "").strip()
-    if text:
-        if not text.isdecimal() or int(text) < 1:
-            raise ValueError(f"HANDBREW_THREADS: expected a number of threads from 1 on, got {text!r}")
-        return int(text)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

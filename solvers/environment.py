@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from handbrew.layers import wanted_threads
+from handbrew.layers.cores import blas_libraries, cores, wanted_threads
 
 
 def environment() -> dict[str, Any]:
@@ -17,13 +17,13 @@ def environment() -> dict[str, Any]:
     BLAS picks its inner loops by the processor and cuts its products by the number of threads, and in float32 both
     change the last digits of a sum.
     """
-    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    built, blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"], blas_libraries()
     return {
         "numpy": np.__version__,
-        "blas": f"{blas.get('name')} {blas.get('version')}{_kernels()}",
+        "blas": f"{built.get('name')} {built.get('version')}{_kernels(blas)}",
         "processor": platform.machine(),
         "threads": wanted_threads(),
-        "blas threads": _blas_threads(),
+        "blas threads": _blas_threads(blas),
     }
 
 
@@ -36,25 +36,15 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     ]
 
 
-def _libraries() -> list[dict[str, Any]]:
-    try:
-        from threadpoolctl import threadpool_info
-    except ImportError:
-        return []
-    return [
-        entry for entry in threadpool_info() if entry["user_api"] == "blas" and "scipy.libs" not in entry["filepath"]
-    ]
-
-
-def _kernels() -> str:
-    kernels = {str(entry["architecture"]) for entry in _libraries() if entry.get("architecture")}
+def _kernels(blas: list[Any]) -> str:
+    kernels = {str(library.architecture) for library in blas if getattr(library, "architecture", None)}
     return f" ({', '.join(sorted(kernels))})" if kernels else ""
 
 
-def _blas_threads() -> int:
-    if counts := [int(entry["num_threads"]) for entry in _libraries()]:
-        return max(counts)
+def _blas_threads(blas: list[Any]) -> int:
+    if blas:
+        return max(int(library.num_threads) for library in blas)
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         if os.environ.get(name, "").isdecimal():
             return int(os.environ[name])
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return len(cores())

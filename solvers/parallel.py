@@ -13,7 +13,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from handbrew.layers import Buffer, Layer, StateError, wanted_threads
+from handbrew.layers import Buffer, Layer, StateError
+from handbrew.layers.cores import cores, wanted_threads
 from handbrew.layers.tree import FORWARD_PASSES
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -182,11 +183,11 @@ class Ranks:
     def _share_of_cores(self) -> int:
         from mpi4py import MPI
 
-        cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+        mine = cores()
         neighbours = self._line.Split_type(MPI.COMM_TYPE_SHARED)  # the ranks on this machine
-        used = [core for each in neighbours.allgather(cores) for core in each]
+        used = [core for each in neighbours.allgather(mine) for core in each]
         neighbours.Free()
-        return max(1, int(sum(Fraction(1, used.count(core)) for core in cores)))
+        return max(1, int(sum(Fraction(1, used.count(core)) for core in mine)))
 
 
 def meet(comm: Any) -> bool:

@@ -12,7 +12,7 @@ import team
 from layouts import channels_last, fortran, normal, samples_last, strided
 
 from handbrew.layers import elementwise, in_pieces, share, threads, worker_threads
-from handbrew.layers._team import wanted_threads
+from handbrew.layers.cores import wanted_threads
 
 PATIENCE = 20  # seconds
 
