@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import copy
 from operator import add
-from pathlib import Path
 from statistics import median
 from time import perf_counter
 
@@ -14,15 +13,10 @@ import numpy as np
 from handbrew.layers import ClassLoss
 from handbrew.nets import Sequential
 
-from .mlp import as_sizes, make_mlp
-from .net import add_net_arguments
-from .ready_made import READY_MADE
-from .run_folder import Run
-from .settings import refuse_options_of_sizes
+from .chosen import BATCH, add_chosen_arguments, choose
 from .task import Array
 from .values import Whole
 
-BATCH = 64  # of a net given by sizes
 EPILOG = """Times are medians over all iterations, in milliseconds; the total is what all iterations took together,
 forward and backward. The layers' own times need not add up to those of the passes. The samples are random
 numbers, and run as in training: with dropout, batch statistics, and gradients down to the first layer with
@@ -33,8 +27,7 @@ parameters. HANDBREW_THREADS says how many threads convolutions may use.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the verb."""
     parser.epilog = EPILOG
-    parser.add_argument("folder", nargs="?", type=Path, metavar="RUN", help="folder that handbrew train left")
-    add_net_arguments(parser)
+    add_chosen_arguments(parser)
     parser.add_argument(
         "--batch-size", type=Whole(1), metavar="N", help=f"default: the run's, or a ready-made net's own; else {BATCH}"
     )
@@ -43,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print a line for each layer and direction, and the medians of whole passes."""
-    net, in_shape, usual = find(args)
+    net, in_shape, usual = choose(args, "time")
     X, y = samples(net, in_shape, args.batch_size or usual)
     rows = net.profile(X, y, repeats=args.iterations)
     print(f"{len(X):,} samples of shape {in_shape}, {args.iterations:,} iterations\n")
@@ -56,27 +49,6 @@ def run(args: argparse.Namespace) -> None:
     print(f"backward pass:    {_ms(median(backward))}")
     print(f"forward-backward: {_ms(median(map(add, forward, backward)))}")
     print(f"total:            {_ms(sum(forward) + sum(backward))}")
-
-
-def find(args: argparse.Namespace) -> tuple[Sequential, tuple[int, ...], int]:
-    """The net, the shape of its samples, and a batch size.
-
-    Raises
-    ------
-    ValueError
-        If neither or both of a run and ``--net`` are named.
-    """
-    if (args.folder is None) == (args.net is None):
-        raise ValueError("time: expected either a run's folder or --net, such as --net 784-256-10 or --net lenet")
-    if args.folder is not None:
-        run = Run.open(args.folder)
-        return run.net, run.task.in_shape, run.settings.batch_size
-    if args.net in READY_MADE:
-        refuse_options_of_sizes(args)
-        own = READY_MADE[args.net]
-        return own.make(classes=10), own.in_shape, own.usual.batch_size
-    sizes = as_sizes(args.net) or ()
-    return make_mlp(sizes, activation=args.activation, dropout=args.dropout), sizes[:1], BATCH
 
 
 def samples(net: Sequential, in_shape: tuple[int, ...], count: int) -> tuple[Array, Array]:
