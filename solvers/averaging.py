@@ -10,6 +10,8 @@ import numpy as np
 
 from handbrew.layers import Layer
 
+from .live_arrays import LiveArrays
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -25,7 +27,7 @@ class WeightAverage:
     def __init__(self, net: Layer, decay: float) -> None:
         if not 0 < decay < 1:
             raise ValueError(f"average_decay: expected a number between 0 and 1, such as 0.999, got {decay}")
-        self.net, self.decay, self.steps = net, decay, 0
+        self.decay, self.steps, self._live = decay, 0, LiveArrays(net, params=True)
         self._average: dict[str, Array] = {}
 
     def update(self) -> None:
@@ -66,7 +68,3 @@ class WeightAverage:
         """Take over what ``state`` returned."""
         self.steps = int(state["steps"])
         self._average = {path: np.array(values) for path, values in state["average"].items()}
-
-    def _live(self) -> dict[str, Array]:
-        arrays = {path: array.data for path, array in {**self.net.params, **self.net.buffers}.items()}
-        return {path: array for path, array in arrays.items() if array.dtype.kind == "f"}

@@ -17,6 +17,8 @@ from handbrew.layers import Buffer, Layer, StateError
 from handbrew.layers.cores import cores, wanted_threads
 from handbrew.layers.tree import FORWARD_PASSES
 
+from .live_arrays import LiveArrays
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 # In which variable a launcher tells each process how many there are: MPICH, Intel and Microsoft; Open MPI; Slurm.
@@ -55,6 +57,7 @@ class Ranks:
         self.comm, self._line, self._end = comm, comm.Dup(), comm.Dup()  # whose messages nobody takes for others
         self.rank, self.size = int(comm.Get_rank()), int(comm.Get_size())
         self.threads, self.samples, self.aborts = self._share_of_cores(), 1, True
+        self._buffers: LiveArrays | None = None  # those that are averaged
         if self.size > 1:
             os.environ.setdefault("HANDBREW_THREADS", str(self.threads))
             _limit_blas(wanted_threads())
@@ -133,7 +136,9 @@ class Ranks:
 
     def average_buffers(self, net: Layer) -> None:
         """Replace each floating-point buffer by its mean over the ranks, each counting by its ``samples``."""
-        arrays = [b.data for b in net.buffers.values() if b.data.dtype.kind == "f"]
+        if self._buffers is None or self._buffers.net is not net:
+            self._buffers = LiveArrays(net, params=False)
+        arrays = list(self._buffers().values())
         if not arrays or self.size == 1:
             return
         message = np.concatenate([[1.0], *(a.ravel() for a in arrays)], dtype=np.float64)
