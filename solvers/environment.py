@@ -27,15 +27,6 @@ def environment() -> dict[str, Any]:
     }
 
 
-def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Return what has changed, as sentences."""
-    return [
-        f"{name}: {before.get(name)} before, {now.get(name)} now"
-        for name in sorted(before.keys() | now.keys())
-        if before.get(name) != now.get(name)
-    ]
-
-
 def _kernels(blas: list[Any]) -> str:
     kernels = {str(library.architecture) for library in blas if getattr(library, "architecture", None)}
     return f" ({', '.join(sorted(kernels))})" if kernels else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,6 +94,12 @@ def compare_layers(before: Any, net: Net) -> list[str]:
         return []
     place, was, now = first_difference(before, here, "net")
     return [f"{place} was {json.dumps(was)}; here it is {json.dumps(now)}, which counts from now on"]
+
+
+def changes(before: Mapping[str, Any], here: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Return what is not as it was, by name: the name, what it was, what it is; ``None`` for what is not there."""
+    names = sorted(before.keys() | here.keys())
+    return [(name, before.get(name), here.get(name)) for name in names if before.get(name) != here.get(name)]
 
 
 def first_difference(before: Any, here: Any, place: str) -> tuple[str, Any, Any]:

@@ -9,6 +9,8 @@ import numpy as np
 
 from handbrew.layers import Param, StateError
 
+from .identity import changes
+
 if TYPE_CHECKING:
     from .solver import Solver
 
@@ -39,11 +41,9 @@ def restore_solver(solver: Solver, state: Mapping[str, Any]) -> list[str]:
         wrong += _misfits(solver, path, arrays, params)
     if wrong:
         raise StateError(f"{type(solver).__name__}: this is the state of another solver\n  " + "\n  ".join(wrong))
-    before, here = state["settings"], solver.settings()
     differ = [
-        f"{name.removeprefix('given_')} was {before.get(name)}; here it is {here.get(name)}, which counts from now on"
-        for name in sorted(before.keys() | here.keys())
-        if before.get(name) != here.get(name)
+        f"{name.removeprefix('given_')} was {was}; here it is {now}, which counts from now on"
+        for name, was, now in changes(state["settings"], solver.settings())
     ]
     differ += _restore_rate(solver, state)
     solver.carry({params[path]: dict(arrays) for path, arrays in state["arrays"].items()})

@@ -11,8 +11,7 @@ from warnings import warn
 from handbrew.layers import StateError, build_from
 from handbrew.nets.saving import fitting, shapes_of
 
-from .environment import differences
-from .identity import compare_layers, layers_of, loop_settings, restore_setup, setup
+from .identity import changes, compare_layers, layers_of, loop_settings, restore_setup, setup
 
 if TYPE_CHECKING:
     from .training import Training
@@ -100,9 +99,12 @@ def restore_training(run: Training, tree: dict[str, Any]) -> list[str]:
     run.history.restore(tree["history"])
     if run.average is not None:
         run.average.restore(tree["average"])
-    complaints += restore_callbacks(run, tree["callbacks"]) + differences(tree["loop"], loop_settings(run))
-    bits = "; the last digits may differ from those of a training never stopped"
-    return complaints + [sentence + bits for sentence in differences(tree["environment"], run.environment)]
+    complaints += restore_callbacks(run, tree["callbacks"])
+    complaints += [f"{name}: {was} before, {now} now" for name, was, now in changes(tree["loop"], loop_settings(run))]
+    return complaints + [
+        f"{name}: {was} before, {now} now; the last digits may differ from those of a training never stopped"
+        for name, was, now in changes(tree["environment"], run.environment)
+    ]
 
 
 def restore_callbacks(run: Training, entries: list[dict[str, Any]]) -> list[str]:
