@@ -42,7 +42,7 @@ examples: $(VENV)/run  ## every example, to its end; their pictures go to build/
 	cd build/examples && for example in ../../examples/*.py; do \
 		echo "== $$example"; MPLBACKEND=agg ../../$(BIN)/python $$example || exit; done
 
-extras: $(VENV)/dev  ## tests that need an extra: pictures, progress bars, the safetensors library
+extras: $(VENV)/dev  ## tests that need an extra: pictures, progress bars, TensorBoard, MPI, Numba
 	$(BIN)/python -m pytest tests/extras
 
 coverage: $(VENV)/dev  ## the tests once more: do they run at least 95 % of the package's lines?
