@@ -8,6 +8,9 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 # What CI runs after `make test`, in this order.
 CHECKS := lint types docs examples extras coverage wheel newest oldest
 
+# Tests whose work is done in other processes, which coverage does not see.
+UNSEEN := $(addprefix --ignore=tests/,test_kill.py test_damage.py extras/test_mpi.py)
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # one pip at a time
 .PHONY: help train test check checks $(CHECKS) bench kill fuzz hooks clean
@@ -46,8 +49,8 @@ extras: $(VENV)/dev  ## tests that need an extra: pictures, progress bars, Tenso
 	$(BIN)/python -m pytest tests/extras
 
 coverage: $(VENV)/dev  ## the tests once more: do they run at least 95 % of the package's lines?
-	$(BIN)/coverage run -m pytest --quiet
-	$(BIN)/coverage run --append -m pytest --quiet tests/extras
+	$(BIN)/coverage run -m pytest --quiet $(UNSEEN)
+	$(BIN)/coverage run --append -m pytest --quiet tests/extras $(UNSEEN)
 	$(BIN)/coverage report --skip-covered
 
 wheel: dist/built  ## the wheel, in dist/, and a look at what is in it
