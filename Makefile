@@ -81,8 +81,8 @@ clean:  ## forget everything but the sources and run/
 # pyproject.toml installs anew.
 $(VENV)/run: extras = cli,fast,plot
 $(VENV)/test: extras = test
-$(VENV)/dev: extras = cli,fast,jit,mpi,plot,tensorboard,test,dev
-$(VENV)/docs: extras = cli,fast,plot,docs
+$(VENV)/dev: extras = caffe,cli,draw,fast,hdf5,jit,lmdb,mpi,onnx,plot,tensorboard,test,dev
+$(VENV)/docs: extras = caffe,cli,fast,onnx,plot,docs
 $(VENV)/run $(VENV)/test $(VENV)/dev $(VENV)/docs: $(VENV)/python
 	$(PIP) install --editable '.[$(extras)]'
 	touch $@
@@ -99,6 +99,6 @@ $(VENV)/python: pyproject.toml
 	mkdir -p .dev && ln -sfn .. .dev/handbrew
 	touch $@
 
-dist/built: pyproject.toml README.md LICENSE $(wildcard $(addsuffix /*.*,layers nets solvers data cli)) | $(VENV)/dev
+dist/built: pyproject.toml README.md LICENSE $(wildcard $(addsuffix /*.*,layers nets nets/caffe nets/onnx solvers data cli)) | $(VENV)/dev
 	bash .ci/build_wheel
 	touch $@

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from functools import cached_property
-from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
@@ -42,7 +41,7 @@ class Bench:
         constant = {"weight"} if isinstance(layer, Loss) else beside
         variable = [i for i, name in enumerate(arguments) if name not in constant]
         self.differentiable = [i for i in variable if is_float(inputs[i])]
-        self.answered = self.differentiable if isinstance(layer, Loss) else variable  # what backward returns
+        self.answered = self.differentiable if layer.takes_target else variable  # what backward returns
         self.scalable = [i for i in self.differentiable if arguments[i] not in beside]
 
         self.layer = copy.deepcopy(layer).astype(np.float64).train()
@@ -108,7 +107,8 @@ class Bench:
         A net that ends in a loss is built for its input, and says the shape of its scores.
         """
         shapes = tuple(x.shape[1:] for x in self.inputs)
-        said = layer.build(shapes[0] if len(shapes) == 1 or self.is_net_with_loss else shapes)
+        of_samples = self.layer.in_shape if self.is_net_with_loss else shapes
+        said = layer.build(shapes[0] if len(shapes) == 1 else of_samples)
         layer.out_shape = self.layer.out_shape  # if they differ, ``build`` says so, once
         return said
 
@@ -157,11 +157,7 @@ def rebuilt(value: Any) -> Any:
         return type(value)(map(rebuilt, value))
     if not isinstance(value, Layer):
         return copy.deepcopy(value)
-    config = {name: rebuilt(argument) for name, argument in value.config().items()}
-    parameters = signature(type(value).__init__).parameters.values()
-    starred = [p.name for p in parameters if p.kind is Parameter.VAR_POSITIONAL]
-    args = config.pop(starred[0], ()) if starred else ()
-    layer = type(value)(*args, **config)
+    layer = type(value).from_config({name: rebuilt(argument) for name, argument in value.config().items()})
     layer._name = value._name
     return layer
 

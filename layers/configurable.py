@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from inspect import Parameter, Signature, signature
 from typing import Any, Self
 
@@ -58,6 +59,20 @@ class Configurable:
             elif repr(value) != repr(parameter.default):
                 config[name] = value
         return config
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Make an object of what ``config`` returned: a list for ``*args``, and what bears no name for ``**kwargs``."""
+        arguments, positional = dict(config), list[Any]()
+        parameters = list(signature(cls.__init__).parameters.values())[1:]
+        spread = next((p.name for p in parameters if p.kind is Parameter.VAR_POSITIONAL), None)
+        for p in parameters:
+            if p.name == spread:
+                positional += arguments.pop(p.name, [])
+            elif p.kind is p.POSITIONAL_ONLY or (spread and p.kind is p.POSITIONAL_OR_KEYWORD):
+                # Left out are those that had their defaults; with more to come, a place must be filled.
+                positional.append(arguments.pop(p.name, *(() if p.default is p.empty else (p.default,))))
+        return cls(*positional, **arguments)
 
     def __repr__(self) -> str:
         parts: list[str] = []

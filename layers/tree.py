@@ -58,9 +58,9 @@ class Node(Configurable):
             yield from child.walk(join(path, name))
 
     def named(self, name: str) -> Self:
-        """Give the layer the name it bears in a ``Sequential``; returns the layer."""
-        if not name.isidentifier():
-            raise ValueError(f"a layer's name is a word like 'fc' or 'conv1_2', got {name!r}")
+        """Give the layer the name it bears in a net: a word without dots; returns the layer."""
+        if not isinstance(name, str) or not name.isprintable() or "." in name or name.split() != [name]:
+            raise ValueError(f"a layer's name is a word without dots, like 'fc' or 'conv1_2', got {name!r}")
         self._name = name
         return self
 

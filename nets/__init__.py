@@ -6,7 +6,7 @@ if __name__ == "nets":
 import typing as _typing
 
 from .confusion import Confusion
-from .errors import EmptyNetError
+from .errors import EmptyNetError, GraphError
 from .evaluation import Evaluation, RunningLoss
 from .files import write_atomically
 from .metrics import Accuracy, Metric, TopK
@@ -17,20 +17,37 @@ from .sequential import Sequential
 from .summary import Summary, SummaryRow
 
 if _typing.TYPE_CHECKING:
+    from .caffe import load_caffe, save_caffe
+    from .drawing import draw
+    from .export import export_numpy
+    from .graph import Graph
+    from .onnx import load_onnx, save_onnx
+    from .wiring import GraphNode
     from .zoo import cifar10_full, cifar10_quick, lenet, mlp, resnet20, vgg_small
 
-_ZOO = ("cifar10_full", "cifar10_quick", "lenet", "mlp", "resnet20", "vgg_small")
+# What most programs do without, some of it with the layers for images.
+_LATER = (
+    ("caffe", "load_caffe save_caffe"),
+    ("drawing", "draw"),
+    ("export", "export_numpy"),
+    ("graph", "Graph"),
+    ("onnx", "load_onnx save_onnx"),
+    ("wiring", "GraphNode"),
+    ("zoo", "cifar10_full cifar10_quick lenet mlp resnet20 vgg_small"),
+)
 
 
 def __getattr__(name: str) -> _typing.Any:
-    """Import the ready-made nets, and with them the layers for images, when one is first asked for."""
-    if name not in _ZOO:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
+    """Import a module of this package when one of its names is first asked for."""
+    for module, found in _LATER:
+        names = found.split()
+        if name in names:
+            import importlib
 
-    zoo = importlib.import_module(".zoo", __name__)
-    globals().update({known: getattr(zoo, known) for known in _ZOO})
-    return globals()[name]
+            part = importlib.import_module(f".{module}", __name__)
+            globals().update({known: getattr(part, known) for known in names})
+            return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
@@ -42,6 +59,9 @@ __all__ = [
     "Confusion",
     "EmptyNetError",
     "Evaluation",
+    "Graph",
+    "GraphError",
+    "GraphNode",
     "Metric",
     "Net",
     "Profile",
@@ -53,11 +73,17 @@ __all__ = [
     "TopK",
     "cifar10_full",
     "cifar10_quick",
+    "draw",
+    "export_numpy",
     "lenet",
+    "load_caffe",
     "load_net",
+    "load_onnx",
     "mlp",
     "read_weights",
     "resnet20",
+    "save_caffe",
+    "save_onnx",
     "vgg_small",
     "write_atomically",
 ]

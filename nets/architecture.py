@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from inspect import Parameter, signature
 from reprlib import repr as shortened
 from typing import Any
 
@@ -21,10 +20,12 @@ MOST_TWINS = 10_000  # twins of twins double with every line: a small file could
 
 def handbrews() -> dict[str, type[Configurable]]:
     """Return the classes that a file may name: handbrew's own and public, with something to compute."""
+    from . import caffe, onnx
+    from .graph import Graph
     from .sequential import Sequential
 
-    public = [getattr(handbrew.layers, name) for name in handbrew.layers.__all__]
-    return {c.__name__: c for c in (*public, Sequential) if isinstance(c, type) and _computes(c)}
+    public = [getattr(package, name) for package in (handbrew.layers, caffe, onnx) for name in package.__all__]
+    return {c.__name__: c for c in (*public, Sequential, Graph) if isinstance(c, type) and _computes(c)}
 
 
 def _computes(c: type) -> bool:
@@ -138,7 +139,7 @@ class Decoder:
             self.layers.append(None)  # numbered on the way in, as encode does
         arguments = {key: self.decode(argument) for key, argument in arguments.items()}
         try:
-            made = _call(cls, arguments)
+            made = cls.from_config(arguments)
         except (TypeError, ValueError) as error:
             said = f"{name} cannot be made from the arguments {shortened(arguments)}: {error}"
             raise FileFormatError(said) from error
@@ -151,17 +152,3 @@ def _array(array: list[Any], shape: list[int], dtype: str) -> Any:
     if dtype not in NUMBERS or math.prod(shape) != len(array):
         raise FileFormatError(f"{len(array)} elements are no array of shape {shortened(shape)} of {dtype!r}")
     return np.array(array, dtype).reshape(shape)
-
-
-def _call(cls: type[Configurable], arguments: dict[str, Any]) -> Configurable:
-    """Call a class with arguments by name: a list for ``*args``, and what bears no name for ``**kwargs``."""
-    positional: list[Any] = []
-    parameters = list(signature(cls.__init__).parameters.values())[1:]
-    spread = next((p.name for p in parameters if p.kind is Parameter.VAR_POSITIONAL), None)
-    for p in parameters:
-        if p.name == spread:
-            positional += arguments.pop(p.name, [])
-        elif p.kind is p.POSITIONAL_ONLY or (spread and p.kind is p.POSITIONAL_OR_KEYWORD):
-            # Left out are those that had their defaults; with more to come, a place must be filled.
-            positional.append(arguments.pop(p.name, *(() if p.default is p.empty else (p.default,))))
-    return cls(*positional, **arguments)

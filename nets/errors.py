@@ -13,6 +13,10 @@ class EmptyNetError(ValueError):
     """A net without layers."""
 
 
+class GraphError(ValueError):
+    """A graph whose layers and blobs do not fit together."""
+
+
 def place_note(error: Exception, layer: Layer, given: Any) -> None:
     """Note on an error that does not say so itself in which layer it arose, once, by the innermost net."""
     notes = getattr(error, "__notes__", [])

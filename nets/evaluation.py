@@ -65,7 +65,7 @@ def evaluate(
     with inference(net):
         for piece in pieces(len(X), batch_size):
             target = y[piece]
-            scores = net.forward(X[piece])
+            scores = net.scores(X[piece])
             value = loss.forward(scores, target) if weight is None else loss.forward(scores, target, weight[piece])
             running.add(float(value), len(target))
             hits, positions = loss.correct(scores, target) or (0, 0)

@@ -8,16 +8,16 @@ from typing import Any
 from handbrew.layers import Layer
 
 
-def check_member(layer: Any, place: int) -> None:
+def check_member(layer: Any, place: int, net: str = "Sequential") -> None:
     """Refuse what is no layer."""
     if not isinstance(layer, Layer):
         hint = "; write it with parentheses" if isinstance(layer, type) else ""
         if isinstance(layer, (list, tuple)):
             hint = "; unpack them: Sequential(*layers)"
-        raise TypeError(f"Sequential: expected layers, got {layer!r} in place {place}{hint}")
+        raise TypeError(f"{net}: expected layers, got {layer!r} in place {place}{hint}")
 
 
-def names_of(layers: Sequence[Layer]) -> tuple[str, ...]:
+def names_of(layers: Sequence[Layer], net: str = "Sequential") -> tuple[str, ...]:
     """Return the layers' names: given by ``named``, or counted per class."""
     names: list[str] = []
     counts: dict[str, int] = {}
@@ -27,5 +27,5 @@ def names_of(layers: Sequence[Layer]) -> tuple[str, ...]:
         names.append(layer._name or f"{kind}{counts[kind]}")
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
-        raise ValueError(f"Sequential: two layers are called {', '.join(twice)}")
+        raise ValueError(f"{net}: two layers are called {', '.join(twice)}")
     return tuple(names)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
 from handbrew.data import Dataset
-from handbrew.layers import Layer, Loss, ShapeError, inference
+from handbrew.layers import Cache, Layer, LayerReuseError, Loss, ShapeError, Tree, inference, worker_threads
 
 from .evaluation import Evaluation, evaluate, pieces
 from .metrics import Metric
+from .naming import check_member
 from .profile import Profile, profile
 from .saving import load_into, save
 from .summary import Summary, summary
@@ -20,8 +23,34 @@ from .summary import Summary, summary
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+@contextmanager
+def at_work(tree: Tree) -> Iterator[None]:
+    """Turn ``worker_threads`` on, once for all nets in the tree."""
+    tree.at_work = True
+    try:
+        with worker_threads():
+            yield
+    finally:
+        tree.at_work = False
+
+
+def adapt(layer: Layer, shape: Any) -> Any:
+    """Build a layer for a shape; one without arrays adapts to another, the others refuse it."""
+    if layer.in_shape not in (None, shape):
+        parts = [part for _, part in layer.walk()]
+        if not any(part._shared.params or part._shared.buffers for part in parts):
+            for part in parts:
+                part.unbuild()
+    return layer.build(shape)
+
+
 class Net(Layer):
     """A layer made of layers, with everything one does to a model as a whole."""
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, in the order of running; ``replace`` changes them."""
+        raise NotImplementedError
 
     @property
     def loss(self) -> Loss | None:
@@ -73,9 +102,13 @@ class Net(Layer):
             parts = [self._infer(X[piece]) for piece in batches or [slice(None)]]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def _infer(self, x: Array) -> Array:
-        scores = self.forward(x)
+    def _infer(self, x: Array) -> Any:
+        scores = self.scores(x)
         return scores if self.loss is None else self.loss.predict(scores)
+
+    def scores(self, x: Array) -> Any:
+        """Return what the loss reads of the net when it is given ``x``; the output, of a net without loss."""
+        return self.forward(x)
 
     def evaluate(
         self,
@@ -109,6 +142,44 @@ class Net(Layer):
         measures = tuple(metrics.values() if isinstance(metrics, Mapping) else metrics)
         return evaluate(self, np.asarray(X), np.asarray(y), batch_size, weight, measures)
 
+    def replace(self, name: str, layer: Layer) -> None:
+        """Put ``layer`` in the place, and under the name, of the one called ``name``.
+
+        The others keep their parameters and names; a solver notices at its next step. Layers without
+        arrays adapt to another output shape.
+
+        Raises
+        ------
+        KeyError
+            If no layer bears the name.
+        ShapeError
+            If the layers after it were built for another shape; the net is then as it was.
+        """
+        children = self.children
+        if name not in children:
+            raise KeyError(f"{self.where}: no layer is called {name!r}; there are {', '.join(children)}")
+        check_member(layer, list(children).index(name))
+        if any(part is layer for part in self.layers if part is not children[name]):
+            raise LayerReuseError(f"{self.where}: {layer!r} stands in this net already; tied() shares weights")
+        trial, twin = copy.deepcopy((self, layer))
+        trial._replace(name, twin)  # one that does not fit raises here
+        self._replace(name, layer)
+
+    def _replace(self, name: str, layer: Layer) -> None:
+        children = self.children | {name: layer}
+        self._set_layers([child.named(known) for known, child in children.items()])
+        self.cache = Cache(type(self).__name__)
+        if self.in_shape is not None:
+            self._rebuild(self.in_shape)
+
+    def _set_layers(self, layers: Sequence[Any]) -> None:
+        """Take these layers in place of those that are there."""
+        raise NotImplementedError
+
+    def _rebuild(self, shape: Any) -> None:
+        """Build what is new, for an input of this shape."""
+        raise NotImplementedError
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write parameters, buffers and architecture to a ``.safetensors`` or ``.npz`` file, atomically.
 
@@ -125,17 +196,33 @@ class Net(Layer):
         """
         save(self, path)
 
-    def load(self, path: str | PathLike[str]) -> None:
+    def load(
+        self,
+        path: str | PathLike[str],
+        names: Mapping[str, str] | None = None,
+        torch_names: bool | Mapping[str, str] | None = None,
+    ) -> None:
         """Read parameters and buffers from a safetensors or npz file.
+
+        Parameters
+        ----------
+        names : dict, optional
+            The file's names by ours, ``{"fc.W": "classifier"}``; what it leaves out has ours.
+        torch_names : bool or dict, optional
+            The file is a state dict of PyTorch: ``fc.weight`` is our ``fc.W``, a Linear's is transposed, and so on.
+            Modules are called as our layers, or numbered from 0 as in ``nn.Sequential``; a dict says which layer
+            (its path, ``""`` for the net itself) another name means, and what is below it follows.
 
         Raises
         ------
         FileFormatError
             If the file is damaged.
+        NotBuiltError
+            If the net has no parameters yet, and the file no architecture or other names.
         StateError
             If it is another net's: every difference is listed, and nothing has been changed.
         """
-        load_into(self, path)
+        load_into(self, path, names, torch_names)
 
     def summary(self, in_shape: Any = None) -> Summary:
         """Return a table of shapes, parameters, operations and bytes; ``in_shape`` builds the net."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -13,33 +11,19 @@ import numpy as np
 from handbrew.layers import (
     Cache,
     Layer,
-    LayerReuseError,
     Loss,
     ShapeError,
     Softmax,
     SoftmaxCrossEntropy,
-    Tree,
     refuse_reuse,
-    worker_threads,
 )
 
 from .errors import EmptyNetError, place_note
 from .naming import check_member, names_of
-from .net import Net
+from .net import Net, adapt, at_work
 from .plan import BackwardPlan, plan_backward
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-
-@contextmanager
-def _at_work(tree: Tree) -> Iterator[None]:
-    """Turn ``worker_threads`` on, once for all nets in the tree."""
-    tree.at_work = True
-    try:
-        with worker_threads():
-            yield
-    finally:
-        tree.at_work = False
 
 
 class _Chain(NamedTuple):
@@ -137,7 +121,7 @@ class Sequential(Net):
         body, head = self._chain
         for layer in body:
             in_shape = layer.build(in_shape)
-        return head.build(in_shape) if isinstance(head, Sequential) else in_shape
+        return head.build(in_shape) if isinstance(head, Net) else in_shape
 
     def _in_shape_of(self, inputs: tuple[Any, ...]) -> Any:
         return np.shape(inputs[0])[1:]
@@ -153,13 +137,13 @@ class Sequential(Net):
     def loss(self) -> Loss | None:
         """The loss that the net ends in."""
         head: Any = self._chain.head
-        return head.loss if isinstance(head, Sequential) else head
+        return head.loss if isinstance(head, Net) else head
 
     def forward(self, x: Array, target: Array | None = None, weight: Array | None = None) -> Any:
         """Return the output, or for a net that ends in a loss, with a target: the loss."""
         tree = self.tree
         if tree is not None and tree.uses_threads and not tree.at_work:
-            with _at_work(tree):
+            with at_work(tree):
                 return Sequential.forward(self, x, target, weight)
         body, head = self._chain
         layer: Layer = self
@@ -176,10 +160,10 @@ class Sequential(Net):
             self.cache.ends_in_loss = target is not None
             if target is not None:
                 loss = head.forward(x, target) if weight is None else head.forward(x, target, weight)
-                if isinstance(head, Sequential):
+                if isinstance(head, Net):
                     self.cache.scores_shape = head.cache.scores_shape
                 return loss
-            if isinstance(head, Sequential):
+            if isinstance(head, Net):
                 x = head.forward(x)
                 self.cache.scores_shape = x.shape
             else:
@@ -199,7 +183,7 @@ class Sequential(Net):
         """
         tree = self.tree
         if tree is not None and tree.uses_threads and not tree.at_work:
-            with _at_work(tree):
+            with at_work(tree):
                 return Sequential.backward(self, dy, input_grad)
         c, (body, head) = self.cache, self._chain
         shape = c.scores_shape  # before forward, this raises
@@ -207,9 +191,9 @@ class Sequential(Net):
         upper, lowest = (body[::-1], None) if wanted else self._plan(body)[:2]
         layer: Layer = self
         try:
-            if head is not None and (c.ends_in_loss or isinstance(head, Sequential)):
+            if head is not None and (c.ends_in_loss or isinstance(head, Net)):
                 layer = head
-                if isinstance(head, Sequential):
+                if isinstance(head, Net):
                     dy = head.backward(dy, input_grad=wanted or bool(upper) or lowest is not None)
                 else:
                     dy = head.backward(1.0 if dy is None else self.check_dloss(dy))
@@ -238,46 +222,11 @@ class Sequential(Net):
             plan = vars(self)["_backward_plan"] = plan_backward(body, self.tree)
         return plan
 
-    def replace(self, name: str, layer: Layer) -> None:
-        """Put ``layer`` in the place, and under the name, of the one called ``name``.
-
-        The others keep their parameters and names; a solver notices at its next step. Layers without
-        arrays adapt to another output shape.
-
-        Raises
-        ------
-        KeyError
-            If no layer bears the name.
-        ShapeError
-            If the layers after it were built for another shape; the net is then as it was.
-        """
-        children = self.children
-        if name not in children:
-            raise KeyError(f"{self.where}: no layer is called {name!r}; there are {', '.join(children)}")
-        check_member(layer, list(children).index(name))
-        if any(part is layer for part in self.layers if part is not children[name]):
-            raise LayerReuseError(f"{self.where}: {layer!r} stands in this net already; tied() shares weights")
-        trial, twin = copy.deepcopy((self, layer))
-        trial._replace(name, twin)  # one that does not fit raises here
-        self._replace(name, layer)
-
-    def _replace(self, name: str, layer: Layer) -> None:
-        children = self.children | {name: layer}
-        self._set_layers([child.named(known) for known, child in children.items()])
-        self.cache = Cache(type(self).__name__)
-        if self.in_shape is not None:
-            self._rebuild(self.in_shape)
-
     def _rebuild(self, shape: Any) -> None:
         """Build what is new; layers without arrays adapt to another shape, the others refuse it."""
         body, head = self._chain
-        for layer in (*body, head) if isinstance(head, Sequential) else body:
-            if layer.in_shape not in (None, shape):
-                parts = [part for _, part in layer.walk()]
-                if not any(part._shared.params or part._shared.buffers for part in parts):
-                    for part in parts:
-                        part.unbuild()
-            shape = layer.build(shape)
+        for layer in (*body, head) if isinstance(head, Net) else body:
+            shape = adapt(layer, shape)
         self.out_shape = shape
 
     def __getstate__(self) -> dict[str, Any]:

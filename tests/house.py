@@ -12,7 +12,12 @@ MAY_IMPORT = {
 }
 # Packages that an extra brings, and who may import them, at the moment they are needed.
 EXTRAS = {
+    "google": {"nets", "data"},  # protobuf
+    "graphviz": {"nets"},
+    "h5py": {"nets", "data"},
+    "lmdb": {"data"},
     "matplotlib": {"solvers", "cli"},
+    "onnx": {"nets"},
     "rich": {"solvers", "cli"},
     "mpi4py": {"solvers"},
     "numba": {"solvers"},
@@ -24,9 +29,24 @@ NEED_AN_EXTRA = {"handbrew.cli.plots": "matplotlib"}
 
 # In the checkout or in the installed wheel, and found without importing any.
 PLACES = {folder: Path(find_spec(f"handbrew.{folder}").origin).parent for folder in MAY_IMPORT}
-FILES = [file for place in PLACES.values() for file in sorted(place.glob("*.py"))]
+SUBFOLDERS = {"nets": ["caffe", "onnx"]}
+FILES = [
+    file
+    for folder, place in PLACES.items()
+    for part in (place, *(place / name for name in SUBFOLDERS.get(folder, ())))
+    for file in sorted(part.glob("*.py"))
+]
+
+
+def package_of(file):
+    """The package that a file is in: ``handbrew.nets``, ``handbrew.nets.caffe``."""
+    inner = file.parent.name
+    outer = next((folder for folder, names in SUBFOLDERS.items() if inner in names), None)
+    return f"handbrew.{outer}.{inner}" if outer else f"handbrew.{inner}"
+
+
 MODULES = [
-    f"handbrew.{file.parent.name}.{file.stem}".removesuffix(".__init__")
+    f"{package_of(file)}.{file.stem}".removesuffix(".__init__")
     for file in FILES
     if file.stem != "__main__"  # a command: to import it is to run it
 ]

@@ -152,7 +152,7 @@ def test_where_names_the_path_for_errors():
     assert fc.where == "Sequential > residual1 (Residual) > body (Sequential) > fc (Affine)"
 
 
-@pytest.mark.parametrize("name", ["", "a.b", "1st", "two words"])
+@pytest.mark.parametrize("name", ["", "a.b", "two words", " fc", "a\0b", 3])
 def test_names_are_words(name):
     with pytest.raises(ValueError, match="a layer's name is a word"):
         Affine(3).named(name)

@@ -1,0 +1,385 @@
+"""``Graph``: layers that read and make named blobs, in any arrangement without circles; itself a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from handbrew.layers import Cache, Layer, Loss, ShapeError, refuse_reuse
+
+from .errors import EmptyNetError, GraphError
+from .graph_passes import Pass, backward_through, forward_through, plan_pass
+from .net import Net, adapt, at_work
+from .wiring import GraphNode, as_names, main_loss, targets_of, unread, weights_of_losses, wire
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Graph(Net):
+    """Each layer reads some blobs and makes others. The gradient of a blob is the sum of what its readers return.
+
+    ::
+
+        net = Graph(
+            ("image", "label"),
+            (Conv2D(16, 3, padding=1).named("conv"), "image", "a"),
+            (Conv2D(16, 3, padding=1), "a", "b"),
+            (Add(), ("a", "b"), "sum"),
+            (Flatten(), "sum", "flat"),
+            (Affine(10), "flat", "scores"),
+            (SoftmaxCrossEntropy(), ("scores", "label"), "loss"),
+        )
+        loss = net.forward(X, y)
+        net.backward()
+        net.blobs["sum"], net.grads["sum"]     # the last pass's
+
+    With all inputs, ``forward`` returns the total loss, the sum of weight x loss, if there is a loss with a weight;
+    else the outputs, one array or a tuple. Without a target it runs what can be run, and returns what that leaves
+    unread: the scores; ``backward`` then takes their gradient. *Targets* are inputs that losses read, and nobody in
+    first place. Inputs are cast once, at the entry: floating-point numbers and uint8 to the parameters' dtype,
+    targets not at all.
+
+    ``backward`` runs a layer only if a loss depends on it, and something below it is to learn.
+
+    Parameters
+    ----------
+    inputs : str or sequence of str
+        The blobs that ``forward`` is given.
+    *nodes : (layer, inputs, outputs)
+        A layer, the name of what it reads and of what it makes; several are a tuple, none ``()``. In any order. Names
+        are words without dots.
+    outputs : str or sequence of str, optional
+        The blobs that ``forward`` returns; those that nobody reads, unless given.
+    loss_weights : dict, optional
+        What a loss counts for in the total, by the name of its blob: 1 unless given, and 0 leaves it out. Any other
+        blob that is named counts by the sum of its elements, as in Caffe.
+    seed : int, optional
+        As in ``Sequential``.
+
+    Raises
+    ------
+    GraphError
+        If a blob is unknown or made twice, or the blobs run in a circle; it names blob and layer.
+    LayerReuseError
+        If one object stands in two places; ``tied()`` shares weights.
+
+    Attributes
+    ----------
+    nodes : tuple of GraphNode
+        In the order of running.
+    inputs, outputs, targets : tuple of str
+    loss_weights : dict
+        Weights other than 0 by blob.
+    """
+
+    build_first = False
+
+    def __init__(
+        self,
+        inputs: str | Sequence[str],
+        *nodes: tuple[Layer, str | Sequence[str], str | Sequence[str]],
+        outputs: str | Sequence[str] | None = None,
+        loss_weights: Mapping[str, float] | None = None,
+        seed: int | None = None,
+    ) -> None:
+        if seed is not None and (not isinstance(seed, (int, np.integer)) or seed < 0):
+            raise ValueError(f"Graph: expected a seed that is an integer from 0 on, got {seed!r}")
+        if not nodes:
+            raise EmptyNetError("Graph: a net needs at least one layer, like Graph('x', (Affine(10), 'x', 'y'))")
+        self.seed = seed
+        self.inputs = as_names(inputs, "inputs")
+        self._given_outputs = None if outputs is None else as_names(outputs, "outputs")
+        self._given_weights = dict(loss_weights or {})
+        self._wire(wire(self.inputs, nodes))
+
+    def _wire(self, nodes: Sequence[GraphNode]) -> None:
+        self._layers = tuple(node.layer for node in nodes)
+        self._wires = tuple((node.name, node.inputs, node.outputs) for node in nodes)
+        self.targets = targets_of(self.inputs, nodes)
+        self.loss_weights = weights_of_losses(nodes, self._given_weights)
+        self.outputs = unread(nodes) if self._given_outputs is None else self._given_outputs
+        known = {*self.inputs, *(blob for node in nodes for blob in node.outputs)}
+        if not known.issuperset(self.outputs):
+            raise GraphError(f"Graph: outputs: expected blobs of the graph, {', '.join(known)}; got {self.outputs}")
+        self._head, self._loss = main_loss(nodes, self.loss_weights)
+        self.takes_target = self._loss is not None
+        self.input_grad = not self.takes_target
+        vars(self)["_passes"] = {}
+        refuse_reuse(self)
+
+    @property
+    def nodes(self) -> tuple[GraphNode, ...]:
+        """The layers with what they read and make, in the order of running."""
+        return tuple(
+            GraphNode(name, layer, reads, makes)
+            for layer, (name, reads, makes) in zip(self._layers, self._wires, strict=True)
+        )
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers in the order of running; ``replace`` changes them."""
+        return self._layers
+
+    @property
+    def children(self) -> dict[str, Layer]:  # type: ignore[override]
+        """The layers by name."""
+        return {wires[0]: layer for wires, layer in zip(self._wires, self._layers, strict=True)}
+
+    @property
+    def loss(self) -> Loss | None:
+        """The loss that counts most, the last of several: what ``predict`` and ``evaluate`` ask."""
+        return self._loss
+
+    def _set_layers(self, layers: Sequence[Layer]) -> None:
+        self._wire(
+            [
+                GraphNode(name, layer, reads, makes)
+                for layer, (name, reads, makes) in zip(layers, self._wires, strict=True)
+            ]
+        )
+
+    def config(self) -> dict[str, Any]:
+        """Inputs, nodes as they are now, and the rest where it was given; a subclass's own constructor's arguments."""
+        if type(self).__init__ is not Graph.__init__:
+            return super().config()
+        given = {"outputs": self._given_outputs, "loss_weights": self._given_weights or None, "seed": self.seed}
+        nodes = [(node.layer, node.inputs, node.outputs) for node in self.nodes]
+        return {"inputs": self.inputs, "nodes": nodes} | {k: v for k, v in given.items() if v is not None}
+
+    def tied(self) -> Self:
+        """Return a graph of the layers' twins."""
+        twin = super().tied()
+        twin._set_layers(twin._layers)
+        return twin
+
+    # ---- shapes
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """The inputs that are no targets."""
+        return tuple(name for name in self.inputs if name not in self.targets)
+
+    def build(self, in_shape: Any) -> Any:
+        """Build every layer but losses, for the shape of each input that is no target; return the outputs' shapes."""
+        return self._build(in_shape, lambda layer, shape: layer.build(shape))
+
+    def _rebuild(self, shape: Any) -> None:
+        self.out_shape = self._build(shape, adapt)
+
+    def _build(self, in_shape: Any, build: Any) -> Any:
+        given = in_shape if in_shape and isinstance(in_shape[0], (tuple, list)) else (in_shape,)
+        if len(given) != len(self.data):
+            raise ShapeError(f"{self.where}: expected the shape of each of {self.data}, got {in_shape}")
+        shapes: dict[str, Any] = dict(zip(self.data, given, strict=True))
+        for name, layer, reads, makes in self.nodes:
+            if isinstance(layer, Net) and layer.takes_target:
+                build(layer, shapes[reads[0]])
+            elif not isinstance(layer, Loss) and shapes.keys() >= {*reads}:
+                try:
+                    made = build(layer, shapes[reads[0]] if len(reads) == 1 else tuple(shapes[blob] for blob in reads))
+                except ShapeError as error:
+                    error.add_note(_said(name, reads, shapes))
+                    raise
+                several = len(makes) > 1 and made and isinstance(made[0], tuple)
+                shapes.update(zip(makes, made if several else (made,), strict=False))
+        return _one([shapes[blob] for blob in self._pass(self.data).outputs if blob in shapes])
+
+    # ---- passes
+
+    def forward(
+        self,
+        *inputs: Any,
+        weight: Array | None = None,
+        start: str | None = None,
+        end: str | None = None,
+        **blobs: Any,
+    ) -> Any:
+        """Return the total loss, or the outputs.
+
+        Parameters
+        ----------
+        *inputs, **blobs : arrays
+            The inputs in their order, or any blobs by name; what makes a blob that is given is not run.
+        weight : array, optional
+            What each sample, or position, counts for in the losses that read a target.
+        start, end : str, optional
+            Run only the layers from the one to the other, both included, and return what the last one makes. With
+            ``start``, all blobs from before are those of the last pass.
+
+        Raises
+        ------
+        GraphError
+            If inputs are missing or unknown.
+        """
+        tree = self.tree
+        if tree is not None and tree.uses_threads and not tree.at_work:
+            with at_work(tree):
+                return Graph.forward(self, *inputs, weight=weight, start=start, end=end, **blobs)
+        values = self._values(inputs, blobs, start)
+        way = self._pass(tuple(values), start, end)
+        self.cache = Cache(type(self).__name__)
+        forward_through(self, way, values, weight)
+        c = self.cache
+        c.way, c.blobs, c.grads = way, values, None
+        if self._head is not None and self._head.inputs[0] in values:
+            c.scores_shape = np.shape(values[self._head.inputs[0]])
+        if way.total:
+            return sum(w * _sum(values[blob]) for blob, w in self.loss_weights.items())
+        return _one([values[blob] for blob in way.outputs])
+
+    def backward(
+        self, dy: Any = None, input_grad: bool | None = None, start: str | None = None, end: str | None = None
+    ) -> Any:
+        """Return the gradients of the inputs, or ``None`` where they are not wanted; add each parameter's to its own.
+
+        After the loss these are the gradients of the floating-point inputs, as those of a loss; else of all inputs
+        that were given, ``None`` for integers. One is an array, several are a tuple.
+
+        Parameters
+        ----------
+        dy : number or array, or a tuple of them
+            The gradient of what ``forward`` returned: 1.0 if that was the loss. With ``start``, of what that layer
+            makes.
+        input_grad : bool, optional
+            Whether to go on to the inputs; without it, if the net has no loss.
+        start, end : str, optional
+            Run only the layers from the one down to the other, both included, and return the gradient of what the
+            last one reads.
+        """
+        tree = self.tree
+        if tree is not None and tree.uses_threads and not tree.at_work:
+            with at_work(tree):
+                return Graph.backward(self, dy, input_grad, start, end)
+        c = self.cache
+        way: Pass = c.way
+        steps = way.between(self, start, end)
+        wanted = (self.input_grad if input_grad is None else input_grad) or end is not None
+        first = None if start is None else steps[-1].outputs
+        seeds = self._seeds(dy, way, first)
+        read = self._answered(way) if end is None else steps[0].inputs
+        c.grads = backward_through(self, steps, seeds, frozenset(read) if wanted else frozenset())
+        return _one([c.grads.get(blob) for blob in read]) if wanted else None
+
+    def scores(self, x: Any) -> Any:
+        """Return what the main loss reads, for the input ``x``; the outputs, of a net without loss."""
+        if self._head is None:
+            return self.forward(x)
+        values = self._values((x,) if len(self.data) == 1 else tuple(x), {}, None)
+        score = self._head.inputs[0]
+        way = self._pass(tuple(values), None, None, score)
+        forward_through(self, way, values, None, keep=False)
+        return values[score]
+
+    @property
+    def blobs(self) -> dict[str, Any]:
+        """What the last ``forward`` left: arrays by blob."""
+        return self.cache.blobs
+
+    @property
+    def grads(self) -> dict[str, Any]:
+        """What the last ``backward`` left: the gradient of each blob that it came by."""
+        return self.cache.grads or {}
+
+    def _answered(self, way: Pass) -> tuple[str, ...]:
+        """The inputs whose gradient ``backward`` returns."""
+        blobs = self.cache.blobs
+        return tuple(
+            name
+            for name in self.inputs
+            if name in blobs and (np.asarray(blobs[name]).dtype.kind == "f" or not (way.total or name in self.targets))
+        )
+
+    def _values(self, inputs: tuple[Any, ...], blobs: dict[str, Any], start: str | None) -> dict[str, Any]:
+        """The blobs that a pass begins with."""
+        if len(inputs) > len(self.inputs):
+            raise GraphError(f"{self.where}: expected {len(self.inputs)} inputs, {self.inputs}, got {len(inputs)}")
+        given = dict(zip(self.inputs, inputs, strict=False))
+        known = {*self.inputs, *(blob for _, _, makes in self._wires for blob in makes)}
+        if wrong := [name for name in blobs if name not in known or name in given]:
+            raise GraphError(
+                f"{self.where}: forward got {wrong[0]!r}, which is no blob of this graph, or given twice; "
+                f"there are {', '.join(sorted(known))}"
+            )
+        given |= blobs
+        before = {} if start is None else self._before(start)
+        return before | {
+            name: np.asarray(x) if name in self.targets else self.enter(x) for name, x in given.items() if x is not None
+        }
+
+    def _before(self, start: str) -> dict[str, Any]:
+        """The last pass's blobs that are made before a layer."""
+        later = {blob for node in self.nodes[self._place(start) :] for blob in node.outputs}
+        return {blob: value for blob, value in self.cache.blobs.items() if blob not in later}
+
+    def _place(self, name: str) -> int:
+        names = [wires[0] for wires in self._wires]
+        if name not in names:
+            raise GraphError(f"{self.where}: no layer is called {name!r}; there are {', '.join(names)}")
+        return names.index(name)
+
+    def _pass(
+        self, given: tuple[str, ...], start: str | None = None, end: str | None = None, target: str | None = None
+    ) -> Pass:
+        """The layers to run when these blobs are given; worked out once."""
+        key = given, start, end, target
+        passes: dict[Any, Pass] = vars(self)["_passes"]
+        if key not in passes:
+            span = slice(None if start is None else self._place(start), None if end is None else self._place(end) + 1)
+            passes[key] = plan_pass(self, self.nodes, given, span, target)
+        return passes[key]
+
+    def _seeds(self, dy: Any, way: Pass, first: tuple[str, ...] | None) -> dict[str, Any]:
+        """The gradients that backward begins with, by blob."""
+        blobs = self.cache.blobs
+        if first is None and way.total:
+            dloss = 1.0 if dy is None else self.check_dloss(dy)
+            return {
+                blob: w * dloss if np.ndim(blobs[blob]) == 0 else np.full_like(blobs[blob], w * dloss)
+                for blob, w in self.loss_weights.items()
+            }
+        names = way.outputs if first is None else first
+        dys = dy if isinstance(dy, (tuple, list)) and len(names) > 1 else (dy,)
+        if len(dys) != len(names):
+            raise ShapeError(f"{self.where}: backward needs the gradient of each of {names}, got {len(dys)}")
+        if len(names) == 1 or all(d is None for d in dys):
+            return {blob: self._seed_of(blob, d) for blob, d in zip(names, dys, strict=True)}
+        return {blob: self._seed_of(blob, d) for blob, d in zip(names, dys, strict=True) if d is not None}
+
+    def _seed_of(self, blob: str, dy: Any) -> Any:
+        value = self.cache.blobs[blob]
+        return (
+            float(dy) if np.ndim(value) == 0 and np.ndim(dy) == 0 and dy is not None else self.check_dy(dy, value.shape)
+        )
+
+    def _first_forward(self, *inputs: Any, **options: Any) -> Any:
+        self.place_as_top()
+        output = type(self).forward(self, *inputs, **options)
+        blobs = self.cache.blobs
+        left = self._pass(self.data).outputs
+        if blobs.keys() >= {*self.data, *left}:  # a whole pass
+            self.in_shape = _one([np.shape(blobs[name])[1:] for name in self.data])
+            self.out_shape = _one([np.shape(blobs[name])[1:] for name in left])
+            self.__dict__.pop("forward", None)
+        return output
+
+    def flops(self) -> int:
+        """The sum of the layers', losses' left out."""
+        return sum(layer.flops() for layer in self._layers if not isinstance(layer, Loss))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"_passes": {}}
+
+
+def _one(found: Sequence[Any]) -> Any:
+    """The one there is, or a tuple."""
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+def _sum(value: Any) -> float:
+    return float(value) if np.ndim(value) == 0 else float(np.sum(value, dtype=np.float64))
+
+
+def _said(name: str, reads: tuple[str, ...], shapes: Mapping[str, Any]) -> str:
+    return f"{name} reads " + ", ".join(f"{blob!r} of shape {shapes[blob]}" for blob in reads)
