@@ -1,15 +1,16 @@
-"""A net to look at: that of a run, or one that ``--net`` describes."""
+"""A net to look at: that of a run or in a file, or one that ``--net`` describes."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from handbrew.nets import Sequential
+from handbrew.nets import Net
 
 from .mlp import as_sizes, make_mlp
 from .net import add_net_arguments
+from .net_file import KINDS, open_net
 from .ready_made import READY_MADE
 from .run_folder import Run
 from .settings import refuse_options_of_sizes
@@ -20,14 +21,20 @@ BATCH = 64  # of a net given by sizes
 class Chosen(NamedTuple):
     """The net, the shape of its samples, and how many of them usually make a batch."""
 
-    net: Sequential
-    in_shape: tuple[int, ...]
+    net: Net
+    in_shape: Any
     batch_size: int
 
 
 def add_chosen_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that choose a net."""
-    parser.add_argument("folder", nargs="?", type=Path, metavar="RUN", help="folder that handbrew train left")
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        type=Path,
+        metavar="RUN",
+        help=f"folder that handbrew train left, or a file with a net: {KINDS}",
+    )
     add_net_arguments(parser)
 
 
@@ -40,7 +47,13 @@ def choose(args: argparse.Namespace, verb: str) -> Chosen:
         If neither or both of a run and ``--net`` are named.
     """
     if (args.folder is None) == (args.net is None):
-        raise ValueError(f"{verb}: expected either a run's folder or --net, such as --net 784-256-10 or --net lenet")
+        raise ValueError(
+            f"{verb}: expected either a run's folder, or a net's file, or --net, "
+            f"such as --net 784-256-10 or --net lenet"
+        )
+    if args.folder is not None and args.folder.is_file():
+        net = open_net(args.folder)
+        return Chosen(net, net.in_shape, BATCH)
     if args.folder is not None:
         run = Run.open(args.folder)
         return Chosen(run.net, run.task.in_shape, run.settings.batch_size)

@@ -259,7 +259,8 @@ class Graph(Net):
         first = None if start is None else steps[-1].outputs
         seeds = self._seeds(dy, way, first)
         read = self._answered(way) if end is None else steps[0].inputs
-        c.grads = backward_through(self, steps, seeds, frozenset(read) if wanted else frozenset())
+        needs = way.needs(self, steps, frozenset(read) if wanted else frozenset())
+        c.grads = backward_through(self, steps, seeds, needs)
         return _one([c.grads.get(blob) for blob in read]) if wanted else None
 
     def scores(self, x: Any) -> Any:
@@ -296,13 +297,14 @@ class Graph(Net):
         if len(inputs) > len(self.inputs):
             raise GraphError(f"{self.where}: expected {len(self.inputs)} inputs, {self.inputs}, got {len(inputs)}")
         given = dict(zip(self.inputs, inputs, strict=False))
-        known = {*self.inputs, *(blob for _, _, makes in self._wires for blob in makes)}
-        if wrong := [name for name in blobs if name not in known or name in given]:
-            raise GraphError(
-                f"{self.where}: forward got {wrong[0]!r}, which is no blob of this graph, or given twice; "
-                f"there are {', '.join(sorted(known))}"
-            )
-        given |= blobs
+        if blobs:
+            known = {*self.inputs, *(blob for _, _, makes in self._wires for blob in makes)}
+            if wrong := [name for name in blobs if name not in known or name in given]:
+                raise GraphError(
+                    f"{self.where}: forward got {wrong[0]!r}, which is no blob of this graph, or given twice; "
+                    f"there are {', '.join(sorted(known))}"
+                )
+            given |= blobs
         before = {} if start is None else self._before(start)
         return before | {
             name: np.asarray(x) if name in self.targets else self.enter(x) for name, x in given.items() if x is not None

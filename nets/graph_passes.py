@@ -10,6 +10,7 @@ import numpy as np
 from handbrew.layers import Param
 
 from .errors import GraphError, place_note
+from .net import Net
 from .wiring import GraphNode, unread
 
 if TYPE_CHECKING:
@@ -18,24 +19,49 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-class Pass(NamedTuple):
-    """The layers that a forward pass runs, the blobs it returns, and what is of no use after each layer."""
+class Needs(NamedTuple):
+    """Which layers a backward pass runs, and the inputs whose gradient it needs of each; as long as they hold."""
 
-    steps: tuple[GraphNode, ...]
-    outputs: tuple[str, ...]
-    total: bool  # whether it returns the total loss
-    spent: tuple[tuple[str, ...], ...]
+    runs: dict[str, tuple[bool, frozenset[str]]]  # by layer
+    params: list[Param]
+    trainable: list[bool]
+    stamp: int  # of the tree
+
+    def hold(self, stamp: int) -> bool:
+        """Whether freezing, unfreezing and replacing have left them right; asked at every step."""
+        return self.stamp == stamp and self.trainable == [p.trainable for p in self.params]
+
+
+class Pass:
+    """The layers that a forward pass runs, the blobs it returns, and what is of no use after each layer.
+
+    ``total``: whether it returns the total loss.
+    """
+
+    def __init__(self, steps: tuple[GraphNode, ...], outputs: tuple[str, ...], total: bool) -> None:
+        self.steps, self.outputs, self.total = steps, outputs, total
+        self.spent = _spent(steps, {*outputs})
+        self._needs: dict[Any, Needs] = {}
 
     def between(self, net: Graph, start: str | None, end: str | None) -> tuple[GraphNode, ...]:
         """The layers that backward runs when it is to go from ``start`` down to ``end``, first ones first."""
+        if start is None and end is None:
+            return self.steps
         names = [node.name for node in self.steps]
         for name in (start, end):
             if name is not None and name not in names:
-                raise GraphError(
-                    f"{net.where}: the last forward ran no layer called {name!r}; it ran {', '.join(names)}"
-                )
+                ran = ", ".join(names)
+                raise GraphError(f"{net.where}: the last forward ran no layer called {name!r}; it ran {ran}")
         last = len(names) if start is None else names.index(start) + 1
         return self.steps[0 if end is None else names.index(end) : last]
+
+    def needs(self, net: Graph, steps: Sequence[GraphNode], wanted: frozenset[str]) -> Needs:
+        """What a backward pass through these of its layers needs, to end at the blobs ``wanted``."""
+        key, stamp = (steps[0].name, steps[-1].name, wanted), net.tree.stamp if net.tree is not None else 0
+        needs = self._needs.get(key)
+        if needs is None or not needs.hold(stamp):
+            needs = self._needs[key] = _needed(steps, wanted, stamp)
+        return needs
 
 
 def plan_pass(net: Graph, nodes: Sequence[GraphNode], given: tuple[str, ...], span: slice, goal: str | None) -> Pass:
@@ -54,7 +80,7 @@ def plan_pass(net: Graph, nodes: Sequence[GraphNode], given: tuple[str, ...], sp
     if goal is not None:
         steps, wanted = [], {goal}
         for node in reversed(nodes):
-            if wanted.intersection(node.outputs) and not wanted.intersection(given):
+            if wanted.intersection(node.outputs).difference(given):
                 steps.insert(0, node)
                 wanted.update(node.inputs)
     made = {blob for node in steps for blob in node.outputs}
@@ -68,7 +94,7 @@ def plan_pass(net: Graph, nodes: Sequence[GraphNode], given: tuple[str, ...], sp
     else:
         outputs = unread(steps)
     total = span.stop is None and goal is None and bool(net.loss_weights) and there.issuperset(net.loss_weights)
-    return Pass(tuple(steps), outputs, total, _spent(steps, {*outputs}))
+    return Pass(tuple(steps), outputs, total)
 
 
 def _refuse_gaps(
@@ -126,18 +152,14 @@ def forward_through(net: Graph, way: Pass, values: dict[str, Any], weight: Any, 
                 del values[blob]
 
 
-def backward_through(
-    net: Graph, steps: Sequence[GraphNode], grads: dict[str, Any], wanted: frozenset[str]
-) -> dict[str, Any]:
+def backward_through(net: Graph, steps: Sequence[GraphNode], grads: dict[str, Any], needs: Needs) -> dict[str, Any]:
     """Run backward through the layers; ``grads`` holds the gradients it begins with. Return those of all blobs it met.
 
-    A layer is run if a gradient has come to what it makes, and it, or one below, learns or makes a blob that is
-    ``wanted``.
+    A layer is run if a gradient has come to what it makes, and ``needs`` says so: it or one below is to learn.
     """
-    needed = _needed(steps, wanted)
     own: set[str] = set()  # sums that are nobody else's, to add to in place
     for node in reversed(steps):
-        runs, below = needed[node.name]
+        runs, below = needs.runs[node.name]
         if not runs or not any(blob in grads for blob in node.outputs):
             continue
         layer, dy = node.layer, _output_gradient(net, node, grads)
@@ -145,7 +167,7 @@ def backward_through(
         try:
             if not below and before:
                 members["input_grad"] = False
-            dx = layer.backward(dy)
+            dx = layer.backward(dy, bool(below)) if isinstance(layer, Net) else layer.backward(dy)
         except Exception as error:
             place_note(error, layer, dy)
             raise
@@ -166,21 +188,17 @@ def backward_through(
     return grads
 
 
-def _needed(steps: Sequence[GraphNode], wanted: frozenset[str]) -> dict[str, tuple[bool, frozenset[str]]]:
-    """For each layer, whether backward runs it, and for which of its inputs it needs the gradient."""
-    found: dict[str, tuple[bool, frozenset[str]]] = {}
-    live = set(wanted)
+def _needed(steps: Sequence[GraphNode], wanted: frozenset[str], stamp: int) -> Needs:
+    runs, params, live = dict[str, tuple[bool, frozenset[str]]](), list[Param](), set(wanted)
     for node in steps:
+        own = [p for _, part in node.layer.walk() for p in part._shared.params.values()]
         below = frozenset(live.intersection(node.inputs))
-        runs = bool(below) or any(p.trainable for p in _params(node))
-        if runs:
+        run = bool(below) or any(p.trainable for p in own)
+        if run:
             live.update(node.outputs)
-        found[node.name] = runs, below
-    return found
-
-
-def _params(node: GraphNode) -> list[Param]:
-    return [p for _, part in node.layer.walk() for p in part._shared.params.values()]
+        runs[node.name] = run, below
+        params += own
+    return Needs(runs, params, [p.trainable for p in params], stamp)
 
 
 def _output_gradient(net: Graph, node: GraphNode, grads: dict[str, Any]) -> Any:

@@ -45,7 +45,7 @@ def profile(net: Net, x: Any, y: Any, repeats: int) -> Profile:
     """Time every layer in whole forward and backward passes, on a copy of ``net``: it stays as it is."""
     net = copy.deepcopy(net)
     output = net.forward(x, y)  # builds, and takes the first-time hooks away
-    dy = None if net.takes_target and y is not None else np.ones_like(output)
+    dy = None if net.takes_target and y is not None else _ones(output)
     times: dict[tuple[str, str], list[float]] = {}
     for name, layer in net.children.items():
         for verb in ("forward", "backward"):
@@ -57,6 +57,10 @@ def profile(net: Net, x: Any, y: Any, repeats: int) -> Profile:
         ProfileRow(name, type(layer).__name__, _median(times[name, "forward"]), _median(times[name, "backward"]))
         for name, layer in net.children.items()
     )
+
+
+def _ones(output: Any) -> Any:
+    return tuple(map(_ones, output)) if isinstance(output, tuple) else np.ones_like(output)
 
 
 def _timed(method: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from handbrew.layers import Loss
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class SummaryRow(NamedTuple):
-    """One layer: shapes without the batch axis, operations of one sample's forward pass."""
+    """One layer: shapes without the batch axis, operations of one sample's forward pass; a graph's blobs."""
 
     name: str
     kind: str
@@ -23,6 +23,8 @@ class SummaryRow(NamedTuple):
     trainable: int
     flops: int
     bytes: int
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
 
 
 class Summary(tuple[SummaryRow, ...]):
@@ -35,12 +37,17 @@ class Summary(tuple[SummaryRow, ...]):
     __slots__ = ()
 
     def __str__(self) -> str:
-        rows = [(r.name, r.kind, str(r.out_shape), f"{r.parameters:,}", f"{r.flops:,}", f"{r.bytes:,}") for r in self]
-        total = [
-            sum(column) for column in zip(*[(r.parameters, r.trainable, r.flops, r.bytes) for r in self], strict=True)
+        numbers = [(r.parameters, r.trainable, r.flops, r.bytes) for r in self]
+        total = [sum(column) for column in zip(*numbers, strict=True)]
+        texts = [(r.name, r.kind, ", ".join(r.inputs), ", ".join(r.outputs), str(r.out_shape)) for r in self]
+        rows = [
+            (*row, f"{n:,}", f"{flops:,}", f"{size:,}")
+            for row, (n, _, flops, size) in zip([*texts, ("total", *[""] * 4)], [*numbers, total], strict=True)
         ]
-        rows.append(("total", "", "", f"{total[0]:,}", f"{total[2]:,}", f"{total[3]:,}"))
-        lines = table(("layer", "class", "output", "parameters", "flops", "bytes"), rows, left=3)
+        header = ("layer", "class", "reads", "makes", "output", "parameters", "flops", "bytes")
+        if not any(r.outputs for r in self):  # a chain, where each reads what the one before makes
+            header, *rows = ((*cells[:2], *cells[4:]) for cells in (header, *rows))
+        lines = table(header, rows, left=len(header) - 3)
         frozen = total[0] - total[1]
         return lines + (f"\n{frozen:,} of the parameters are frozen" if frozen else "")
 
@@ -49,6 +56,7 @@ def summary(net: Net) -> Summary:
     """Return one row for each layer of a built net."""
     rows, seen = [], set[int]()
     net.params  # noqa: B018  raises NotBuiltError, which says what to do
+    wires = {node.name: (node.inputs, node.outputs) for node in getattr(net, "nodes", ())}
     for name, layer in net.children.items():
         own = [p for p in layer.params.values() if id(p) not in seen]
         seen.update(map(id, own))
@@ -62,7 +70,13 @@ def summary(net: Net) -> Summary:
                 sum(sizes),
                 sum(p.data.size for p in own if p.trainable),
                 0 if isinstance(layer, Loss) else layer.flops(),
-                (sum(sizes) + math.prod(shape)) * net.dtype.itemsize,
+                (sum(sizes) + _elements(shape)) * net.dtype.itemsize,
+                *wires.get(name, ()),
             )
         )
     return Summary(rows)
+
+
+def _elements(shape: Any) -> int:
+    """The numbers in one sample's output, or in several."""
+    return sum(map(_elements, shape)) if shape and isinstance(shape[0], tuple) else math.prod(shape)

@@ -40,9 +40,7 @@ def as_names(value: Any, what: str) -> Names:
     names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, (tuple, list)) else (value,)
     for name in names:
         if not isinstance(name, str) or not name.isprintable() or "." in name or name.split() != [name]:
-            raise GraphError(
-                f"Graph: {what}: expected a blob's name, a word without dots, or several; got {name!r:.60}"
-            )
+            raise GraphError(f"Graph: {what}: expected names of blobs, words without dots; got {name!r:.60}")
     return names
 
 

@@ -52,7 +52,7 @@ def test_time_of_a_run(handbrew, tmp_path):
 
 
 def test_time_of_nothing_or_too_much(handbrew):
-    assert "expected either a run's folder or --net" in handbrew("time").err
+    assert "expected either a run's folder, or a net's file, or --net" in handbrew("time").err
     assert handbrew("time", "run", "--net", "4-3").code == 1
     assert "lenet has layers of its own" in handbrew("time", "--net", "lenet", "--dropout", 0.5).err
 

@@ -1,0 +1,508 @@
+"""Graphs: many inputs and outputs, several losses, blobs by name, and all that nets can do."""
+
+import copy
+import pickle
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from handbrew.layers import (
+    Add,
+    Affine,
+    BatchNorm,
+    Concat,
+    Dropout,
+    EuclideanLoss,
+    Layer,
+    Multiply,
+    ReLU,
+    Residual,
+    ShapeError,
+    SoftmaxCrossEntropy,
+    Split,
+    Tanh,
+    check_layer,
+)
+from handbrew.nets import Graph, GraphError, Sequential, load_net
+from handbrew.solvers import SGD
+
+rng = np.random.default_rng(0)
+A, B = rng.normal(size=(4, 5)).astype(np.float32), rng.normal(size=(4, 7)).astype(np.float32)
+Y = np.array([0, 1, 2, 0])
+
+
+def two_towers(**options):
+    """Two inputs, a blob that two read, two losses."""
+    return Graph(
+        ("a", "b", "label"),
+        (Affine(6).named("left"), "a", "l"),
+        (Affine(6).named("right"), "b", "r"),
+        (Add(), ("l", "r"), "s"),
+        (Tanh(), "s", "h"),
+        (Affine(3).named("fc"), "h", "scores"),
+        (Affine(3).named("side"), "l", "side_scores"),
+        (SoftmaxCrossEntropy().named("loss"), ("scores", "label"), "loss"),
+        (SoftmaxCrossEntropy().named("side_loss"), ("side_scores", "label"), "side_loss"),
+        seed=3,
+        **options,
+    )
+
+
+class TestAgainstNumPy:
+    """A graph's pass, written out by hand."""
+
+    def run(self, weights):
+        net = two_towers(loss_weights=weights).astype(np.float64)
+        loss = net.forward(A, B, Y)
+        net.backward()
+        return net, loss, {name: p.data for name, p in net.params.items()}
+
+    @pytest.mark.parametrize("side", [0.3, 1.0, -2.0])
+    def test_losses_and_gradients(self, side):
+        net, loss, p = self.run({"side_loss": side})
+        a, b = A.astype(np.float64), B.astype(np.float64)
+        left, right = a @ p["left.W"] + p["left.b"], b @ p["right.W"] + p["right.b"]
+        h = np.tanh(left + right)
+        main, d_main = cross_entropy(h @ p["fc.W"] + p["fc.b"])
+        beside, d_beside = cross_entropy(left @ p["side.W"] + p["side.b"])
+        assert loss == pytest.approx(main + side * beside, rel=1e-12)
+        d_sum = (d_main @ p["fc.W"].T) * (1 - h * h)
+        d_left = d_sum + side * d_beside @ p["side.W"].T
+        expected = {
+            "left.W": a.T @ d_left,
+            "right.W": b.T @ d_sum,
+            "right.b": d_sum.sum(0),
+            "fc.W": h.T @ d_main,
+            "side.W": left.T @ (side * d_beside),
+        }
+        for name, gradient in expected.items():
+            np.testing.assert_allclose(net.params[name].grad, gradient, rtol=1e-10, atol=1e-14)
+        np.testing.assert_allclose(net.grads["l"], d_left, rtol=1e-10)
+        np.testing.assert_allclose(net.blobs["h"], h, rtol=1e-12)
+        assert net.grads["side_loss"] == side
+
+    def test_a_loss_without_weight_is_computed_but_not_learned_from(self):
+        net, loss, _ = self.run({"side_loss": 0})
+        assert loss == net.blobs["loss"]
+        assert net.blobs["side_loss"] > 0
+        assert not net.params["side.W"].grad.any()
+        assert "side_scores" not in net.grads
+
+    def test_any_blob_may_count_as_a_loss_by_its_sum(self):
+        net, loss, _ = self.run({"loss": 0, "side_loss": 0, "h": 2.0})
+        assert loss == pytest.approx(2 * net.blobs["h"].sum(), rel=1e-12)
+        np.testing.assert_allclose(net.params["right.b"].grad, (2 * (1 - net.blobs["h"] ** 2)).sum(0), rtol=1e-10)
+
+
+def cross_entropy(scores):
+    e = np.exp(scores - scores.max(1, keepdims=True))
+    p = e / e.sum(1, keepdims=True)
+    d = p.copy()
+    d[np.arange(4), Y] -= 1
+    return -np.log(p[np.arange(4), Y]).mean(), d / 4
+
+
+class TestContract:
+    """A graph is a layer like any other."""
+
+    def test_one_input(self):
+        check_layer(Graph("x", (Affine(3), "x", "a"), (Tanh(), "a", "t"), (Multiply(), ("a", "t"), "y")), (4,))
+
+    def test_several_inputs_and_outputs(self):
+        net = Graph(
+            ("p", "q"),
+            (Affine(4).named("p"), "p", "a"),
+            (Split(2), "a", ("a1", "a2")),
+            (Affine(2), "q", "b"),
+            (Add(), ("a1", "b"), "s"),
+            (Concat(), ("s", "a2", "a1"), "c"),
+            outputs=("c", "b"),
+        )
+        check_layer(net, (3,), (5,))
+
+    def test_losses(self):
+        check_layer(two_towers(loss_weights={"side_loss": 0.3}), (5,), (7,), Y)
+
+    def test_floating_targets(self):
+        net = Graph(("x", "t"), (Affine(3), "x", "s"), (EuclideanLoss(), ("s", "t"), "loss"))
+        check_layer(net, (4,), (3,))
+
+    def test_nests_of_nets(self):
+        inner = Graph("x", (Affine(4), "x", "a"), (Tanh(), "a", "b"), (Add(), ("x", "b"), "y"))
+        head = Graph(("x", "t"), (Affine(3), "x", "s"), (SoftmaxCrossEntropy(), ("s", "t"), "loss"))
+        check_layer(Sequential(Affine(4), inner, Tanh(), head), (4,), Y)
+        outer = Graph(
+            ("x", "t"),
+            (Sequential(Affine(4), Tanh()), "x", "h"),
+            (Residual(Affine(4)), "h", "r"),
+            (head_of(), ("r", "t"), "l"),
+        )
+        check_layer(outer, (4,), Y)
+
+
+def head_of():
+    return Sequential(Affine(3), SoftmaxCrossEntropy())
+
+
+def test_a_chain_as_a_graph_has_the_same_bits():
+    X = rng.normal(size=(8, 5)).astype(np.float32)
+    y = np.arange(8) % 3
+    names = ("one", "act", "drop", "two")
+    layers = [Affine(6).named("one"), ReLU().named("act"), Dropout(0.3).named("drop"), Affine(3).named("two")]
+    chain = Sequential(*copy.deepcopy(layers), SoftmaxCrossEntropy().named("end"), seed=4)
+    blobs = ("x", *names)
+    nodes = [(layer, blobs[i], blobs[i + 1]) for i, layer in enumerate(layers)]
+    graph = Graph(("x", "y"), *nodes, (SoftmaxCrossEntropy().named("end"), ("two", "y"), "loss"), seed=4)
+    solvers = SGD(chain, lr=0.1, momentum=0.9), SGD(graph, lr=0.1, momentum=0.9)
+    for solver in solvers:
+        for _ in range(5):
+            solver.net.forward(X, y)
+            solver.net.backward()
+            solver.step()
+    for (name, a), b in zip(chain.state().items(), graph.state().values(), strict=True):
+        np.testing.assert_array_equal(a, b, err_msg=name)
+    np.testing.assert_array_equal(chain.predict(X), graph.predict(X))
+    assert chain.evaluate(X, y) == graph.evaluate(X, y)
+
+
+class TestPartsOfAPass:
+    def test_without_the_target_the_scores_come_back(self):
+        net = two_towers()
+        scores = net.forward(A, B)
+        assert [s.shape for s in scores] == [(4, 3), (4, 3)]
+        da, db = net.backward((np.ones((4, 3), np.float32), None), input_grad=True)
+        assert da.shape == A.shape
+        assert db.shape == B.shape
+        assert not net.params["side.W"].grad.any()
+
+    def test_a_missing_input_is_named(self):
+        with pytest.raises(
+            GraphError, match="right needs the blob 'b', which was not given; forward takes a, b, label"
+        ):
+            two_towers().forward(A, label=Y)
+        with pytest.raises(GraphError, match=r"expected 3 inputs, .* got 4"):
+            two_towers().forward(A, B, Y, Y)
+        with pytest.raises(GraphError, match="'c', which is no blob of this graph, or given twice; there are a, b, fc"):
+            Graph(("a", "b"), (Add(), ("a", "b"), "fc")).forward(A, A, c=A)
+
+    def test_inputs_by_name(self):
+        net = two_towers()
+        assert net.forward(label=Y, a=A, b=B) == net.forward(A, B, Y)
+
+    def test_from_and_to_a_named_layer(self):
+        net = two_towers()
+        loss = net.forward(A, B, Y)
+        before = net.blobs
+        h = net.forward(A, B, Y, end="tanh1")
+        np.testing.assert_array_equal(h, before["h"])
+        assert "scores" not in net.blobs
+        np.testing.assert_array_equal(net.forward(start="fc", end="fc"), before["scores"])
+        net.forward(A, B, Y)
+        assert net.forward(start="fc") == loss
+
+    def test_a_blob_that_is_given_is_not_computed(self):
+        net = two_towers()
+        net.forward(A, B, Y)
+        h = np.zeros((4, 6), np.float32)
+        scores = net.forward(h=h, start="fc", end="fc")
+        np.testing.assert_array_equal(scores, np.broadcast_to(net.params["fc.b"].data, (4, 3)))
+        loss = net.forward(A, B, Y, h=h)
+        assert loss == pytest.approx(np.log(3) + net.blobs["side_loss"])
+
+    def test_backward_from_and_to_a_named_layer(self):
+        net = two_towers()
+        net.forward(A, B, Y)
+        net.backward()
+        expected = {name: p.grad.copy() for name, p in net.params.items()}
+        d_scores, d_s = net.grads["scores"], net.grads["s"]
+        net.zero_grad()
+        np.testing.assert_allclose(net.backward(d_scores, start="fc", end="tanh1"), d_s, rtol=1e-6)
+        np.testing.assert_allclose(net.params["fc.W"].grad, expected["fc.W"], rtol=1e-6)
+        assert not net.params["right.W"].grad.any()
+        with pytest.raises(GraphError, match="the last forward ran no layer called 'pool'"):
+            net.backward(start="pool")
+
+    def test_a_layer_that_is_not_there(self):
+        with pytest.raises(GraphError, match="no layer is called 'pool'; there are left, right"):
+            two_towers().forward(A, B, Y, end="pool")
+
+    def test_gradients_of_the_wrong_shape(self):
+        net = two_towers()
+        net.forward(A, B)
+        with pytest.raises(ShapeError, match="needs the gradient of each of"):
+            net.backward(np.ones((4, 3)))
+        with pytest.raises(ShapeError, match=r"forward returned shape \(4, 3\), but dy has shape \(4, 2\)"):
+            net.backward((np.ones((4, 2)), None))
+
+    def test_a_weight_for_each_sample(self):
+        net = two_towers()
+        weight = np.array([1.0, 0, 0, 2.0])
+        loss = net.forward(A, B, Y, weight=weight)
+        rows = [0, 3, 3]
+        assert loss == pytest.approx(net.forward(A[rows], B[rows], Y[rows]), rel=1e-6)
+
+
+class Counting(Layer):
+    """The identity, which counts."""
+
+    def __init__(self):
+        self.calls = []
+
+    def forward(self, x):
+        self.cache.there = True
+        return x
+
+    def backward(self, dy):
+        self.calls.append(self.input_grad)
+        return dy
+
+
+class TestPruning:
+    def net(self):
+        return Graph(
+            ("x", "y"),
+            (Counting().named("below"), "x", "b"),
+            (Affine(4).named("one"), "b", "a"),
+            (Counting().named("middle"), "a", "m"),
+            (Affine(3).named("two"), "m", "scores"),
+            (Counting().named("unused"), "a", "nobody"),
+            (SoftmaxCrossEntropy(), ("scores", "y"), "loss"),
+        )
+
+    def calls(self, net):
+        net.forward(A, Y)
+        net.backward()
+        return {name: layer.calls for name, layer in net.children.items() if isinstance(layer, Counting)}
+
+    def test_what_leads_to_no_loss_and_what_learns_nothing_is_not_run(self):
+        assert self.calls(self.net()) == {"below": [], "middle": [True], "unused": []}
+
+    def test_frozen_layers_are_noticed_at_every_step(self):
+        net = self.net()
+        self.calls(net)
+        net.children["one"].trainable = False
+        assert self.calls(net)["middle"] == [True]
+        net.children["one"].trainable = True
+        assert self.calls(net)["middle"] == [True, True]
+
+    def test_the_lowest_layer_makes_no_input_gradient(self):
+        net = Graph(("x", "y"), (Learning().named("low"), "x", "s"), (SoftmaxCrossEntropy(), ("s", "y"), "loss"))
+        net.forward(rng.normal(size=(4, 3)), Y)
+        net.backward()
+        assert net.children["low"].asked == [False]
+        assert net.children["low"].input_grad is True
+        net.backward(input_grad=True)
+        assert net.children["low"].asked == [False, True]
+
+
+class Learning(Layer):
+    """y = x + b."""
+
+    def __init__(self):
+        self.asked = []
+
+    def build(self, in_shape):
+        from handbrew.layers import Zeros
+
+        self.b = self.param("b", in_shape, Zeros())
+        return in_shape
+
+    def forward(self, x):
+        return x + self.b.data
+
+    def backward(self, dy):
+        self.asked.append(self.input_grad)
+        self.b.grad += dy.sum(0)
+        return dy
+
+
+def test_fan_out_adds_up_without_writing_into_anybody_s_array():
+    net = Graph(
+        "x",
+        (Counting(), "x", "a"),
+        (ReLU(), "a", "p"),
+        (Counting(), "a", "q"),
+        (Tanh(), "a", "r"),
+        (Counting(), "a", "s"),
+    )
+    x = np.ones((2, 3), np.float32)
+    net.forward(x)
+    dys = tuple(np.full((2, 3), float(i), np.float32) for i in range(1, 5))
+    kept = [dy.copy() for dy in dys]
+    dx = net.backward(dys)
+    np.testing.assert_allclose(dx, 1 + 2 + 3 * (1 - np.tanh(1) ** 2) + 4, rtol=1e-6)
+    np.testing.assert_array_equal(dys, kept)
+
+
+class Noise(Layer):
+    """Two of them draw different numbers."""
+
+    def forward(self, x):
+        return x + self.rng.normal(size=x.shape).astype(x.dtype)
+
+
+def test_nodes_without_inputs_or_outputs():
+    class Learned(Layer):
+        def build(self, in_shape):
+            from handbrew.layers import Constant
+
+            self.p = self.param("p", (3,), Constant(2.0))
+            return (3,)
+
+        def forward(self):
+            return self.p.data.reshape(1, 3).repeat(4, 0)
+
+        def backward(self, dy):
+            self.p.grad += dy.sum(0)
+            return ()
+
+    class Sink(Layer):
+        def forward(self, x):
+            return ()
+
+    net = Graph("x", (Learned().named("free"), (), "f"), (Multiply(), ("x", "f"), "y"), (Sink(), "x", ()))
+    x = rng.normal(size=(4, 3)).astype(np.float32)
+    np.testing.assert_allclose(net.forward(x), 2 * x)
+    net.backward(np.ones_like(x))
+    np.testing.assert_allclose(net.params["free.p"].grad, x.sum(0), rtol=1e-5)
+
+
+class TestAsANet:
+    def test_saving(self, tmp_path):
+        net = two_towers(loss_weights={"side_loss": 0.25}, outputs=("h", "scores"))
+        loss = net.forward(A, B, Y)
+        net.params["fc.W"].lr_mult = 3.0
+        net.save(tmp_path / "net.safetensors")
+        again = load_net(tmp_path / "net.safetensors")
+        assert repr(again) == repr(net)
+        assert again.forward(A, B, Y) == loss
+        assert again.params["fc.W"].lr_mult == 3.0
+        assert again.seed == 3
+        other = two_towers()
+        other.build(((5,), (7,)))
+        other.load(tmp_path / "net.safetensors")
+        np.testing.assert_array_equal(other.params["left.W"].data, net.params["left.W"].data)
+
+    def test_copies(self):
+        net = two_towers()
+        loss = net.forward(A, B, Y)
+        for twin in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+            assert twin.forward(A, B, Y) == loss
+            twin.backward()
+
+    def test_tied_twins_share_parameters(self):
+        one = Graph("x", (Affine(4).named("fc"), "x", "y"))
+        net = Graph(
+            ("p", "q"), (one.named("one"), "p", "a"), (one.tied().named("two"), "q", "b"), (Add(), ("a", "b"), "s")
+        )
+        x = rng.normal(size=(3, 5)).astype(np.float32)
+        net.forward(x, 2 * x)
+        net.backward(np.ones((3, 4), np.float32))
+        assert [*net.params] == ["one.fc.W", "one.fc.b"]
+        np.testing.assert_allclose(net.params["one.fc.W"].grad, 3 * x.T @ np.ones((3, 4)), rtol=1e-5)
+
+    def test_build_tells_the_outputs_shapes(self):
+        net = two_towers()
+        assert net.build(((5,), (7,))) == ((3,), (3,))
+        assert net.forward(A, B, Y) > 0
+        assert two_towers().forward(A, B)[0].shape == (4, 3)
+        with pytest.raises(ShapeError, match=r"the shape of each of \('a', 'b'\), got \(5,\)"):
+            two_towers().build((5,))
+
+    def test_a_clash_of_shapes_names_layer_and_blobs(self):
+        def clash():
+            return Graph(
+                ("a", "b"), (Affine(6), "a", "l"), (Affine(5), "b", "r"), (Add().named("sum"), ("l", "r"), "s")
+            )
+
+        for run in (lambda: clash().build(((5,), (7,))), lambda: clash().forward(A, B)):
+            with pytest.raises(ShapeError, match=r"Graph > sum \(Add\): expected inputs of one shape") as caught:
+                run()
+            assert "'l' of shape" in "".join(caught.value.__notes__)
+            assert "sum reads" in "".join(caught.value.__notes__)
+
+    def test_a_layer_with_the_wrong_number_of_outputs(self):
+        net = Graph("x", (Split(3), "x", ("a", "b")))
+        with pytest.raises(
+            GraphError, match=r"split1 \(Split\): returned 3 outputs; the graph has names for \('a', 'b'\)"
+        ):
+            net.forward(np.ones((2, 6), np.float32))
+
+    def test_replace(self):
+        net = two_towers()
+        net.forward(A, B, Y)
+        left = net.params["left.W"].data.copy()
+        net.replace("fc", Affine(5))
+        net.replace("side", Affine(5))
+        np.testing.assert_array_equal(net.params["left.W"].data, left)
+        assert net.forward(A, B)[0].shape == (4, 5)
+        assert net.forward(A, B, np.full(4, 4)) > 0
+        with pytest.raises(ShapeError):
+            net.replace("left", Affine(9))
+        assert net.forward(A, B)[0].shape == (4, 5)
+        with pytest.raises(KeyError, match="no layer is called 'pool'"):
+            net.replace("pool", ReLU())
+
+    def test_dtype_and_integers(self):
+        net = two_towers().astype(np.float64)
+        assert net.forward(A, B)[0].dtype == np.float64
+        labels = Y.astype(np.uint8)
+        assert net.forward(A, B, labels) == net.forward(A, B, Y)
+
+    def test_fit(self):
+        X = rng.normal(size=(90, 6)).astype(np.float32)
+        y = X[:, :3].argmax(1)
+        net = Graph(
+            ("x", "y"),
+            (Affine(16), "x", "a"),
+            (BatchNorm(), "a", "n"),
+            (ReLU(), "n", "h"),
+            (Concat(), ("x", "h"), "both"),
+            (Affine(3), "both", "scores"),
+            (SoftmaxCrossEntropy(), ("scores", "y"), "loss"),
+        )
+        history = SGD(net, lr=0.1, momentum=0.9).fit((X, y), (X, y), epochs=30, batch_size=10, progress=False)
+        assert net.evaluate(X, y).accuracy > 0.97
+        assert history.losses[-1] < 0.2
+
+    def test_predict_leaves_a_pending_backward_alone(self):
+        net = two_towers()
+        net.forward(A, B, Y)
+        blobs = net.blobs
+        assert net.scores((A, B)).shape == (4, 3)
+        net.eval().train()
+        one = Graph(("x", "y"), (Affine(3), "x", "s"), (SoftmaxCrossEntropy(), ("s", "y"), "l"))
+        one.forward(A, Y)
+        pending = one.blobs
+        probabilities = one.predict(B[:, :5])
+        np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-6)
+        assert one.blobs is pending
+        assert net.blobs is blobs
+        one.backward()
+
+    def test_an_autoencoder_predicts_what_its_loss_reads(self):
+        net = Graph(
+            "x", (Affine(2), "x", "code"), (Affine(5), "code", "again"), (EuclideanLoss(), ("again", "x"), "loss")
+        )
+        assert isinstance(net.forward(A), float)
+        net.backward()
+        assert net.params["affine1.W"].grad.any()
+        assert net.predict(A).shape == A.shape
+
+    def test_predict_frees_blobs_on_the_way(self):
+        class Fresh(Layer):
+            def forward(self, x):
+                return x + 1
+
+        X = rng.normal(size=(1000, 1000)).astype(np.float32)
+        peaks = []
+        for count in (3, 30):
+            nodes = [(Fresh(), f"b{i}", f"b{i + 1}") for i in range(count)]
+            net = Graph(("b0", "t"), *nodes, (SoftmaxCrossEntropy(), (f"b{count}", "t"), "l"))
+            net.predict(X[:2])
+            tracemalloc.start()
+            net.predict(X)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        assert peaks[1] < peaks[0] + 2e6  # of 27 more blobs of 4 MB, one after the other
