@@ -9,9 +9,10 @@ import math
 import os
 import re
 import struct
+from collections.abc import Container
 from os import PathLike
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +63,22 @@ def read_npz(path: str | PathLike[str], X: str = "X", y: str = "y", weight: str 
     return pair(npz, TRAIN if (X, y) == ("X", "y") else ((X, y),), weight=weight)
 
 
+class Arrays(Protocol):
+    """Arrays by name, in a file."""
+
+    path: Path
+
+    @property
+    def members(self) -> Container[str]:
+        """The names."""
+
+    @property
+    def found(self) -> str:
+        """The first of the names, for an error."""
+
+    def __getitem__(self, name: str) -> NDArray[Any]: ...
+
+
 class Npz:
     """The arrays of an npz file by name, each read when asked for."""
 
@@ -85,7 +102,7 @@ class Npz:
             return _read(archive, self.members[name], f"{self.path}: {name}")
 
 
-def pair(npz: Npz, names: Names, classes: Classes = None, weight: str = "weight") -> Dataset:
+def pair(npz: Arrays, names: Names, classes: Classes = None, weight: str = "weight") -> Dataset:
     """The first pair of `names` that is there, as a data set, with the array `weight` if that is there too.
 
     Its labels follow `classes`, if given.

@@ -49,10 +49,12 @@ from .threads import elementwise, in_pieces, share, sharing, worker_threads
 from .tree import Tree, refuse_reuse
 
 if _typing.TYPE_CHECKING:
+    from .arg_max import ArgMax
     from .augmentation import RandomCrop, RandomFlip
     from .batch_norm import BatchNorm
     from .convolution import Conv1D, Conv2D, ConvTranspose2D
     from .cropping import Crop
+    from .embedding import Embedding
     from .global_pooling import GlobalAvgPool2D, GlobalMaxPool2D, SpatialPyramidPool
     from .group_norm import MVN, GroupNorm, InstanceNorm
     from .normalization import LayerNorm, RMSNorm
@@ -60,17 +62,21 @@ if _typing.TYPE_CHECKING:
     from .pooling import AvgPool2D, MaxPool2D
     from .reduction import Reduce
     from .response_norm import LRN
+    from .scaling import Bias, Scale
     from .slicing import Slice, Split
     from .standardize import Normalize
+    from .stochastic_pooling import StochasticPool2D
     from .unpooling import MaxUnpool2D
     from .upsampling import Tile, Upsample2D
 
-# Layers for images, which most programs do without: with them, importing would take half as long again.
+# Layers that most programs do without, those for images above all: with them, importing would take half as long again.
 _LATER = (
+    ("arg_max", "ArgMax"),
     ("augmentation", "RandomCrop RandomFlip"),
     ("batch_norm", "BatchNorm"),
     ("convolution", "Conv1D Conv2D ConvTranspose2D"),
     ("cropping", "Crop"),
+    ("embedding", "Embedding"),
     ("global_pooling", "GlobalAvgPool2D GlobalMaxPool2D SpatialPyramidPool"),
     ("group_norm", "MVN GroupNorm InstanceNorm"),
     ("normalization", "LayerNorm RMSNorm"),
@@ -78,8 +84,10 @@ _LATER = (
     ("pooling", "AvgPool2D MaxPool2D"),
     ("reduction", "Reduce"),
     ("response_norm", "LRN"),
+    ("scaling", "Bias Scale"),
     ("slicing", "Slice Split"),
     ("standardize", "Normalize"),
+    ("stochastic_pooling", "StochasticPool2D"),
     ("unpooling", "MaxUnpool2D"),
     ("upsampling", "Tile Upsample2D"),
 )
@@ -111,8 +119,10 @@ __all__ = [
     "Abs",
     "Add",
     "Affine",
+    "ArgMax",
     "AvgPool2D",
     "BatchNorm",
+    "Bias",
     "Branches",
     "Buffer",
     "Cache",
@@ -133,6 +143,7 @@ __all__ = [
     "DTypeError",
     "Dropout",
     "Dropout2D",
+    "Embedding",
     "EuclideanLoss",
     "Exp",
     "FlatBuffer",
@@ -180,6 +191,7 @@ __all__ = [
     "Reduce",
     "Reshape",
     "Residual",
+    "Scale",
     "ShapeError",
     "SiLU",
     "Sigmoid",
@@ -191,6 +203,7 @@ __all__ = [
     "SpatialPyramidPool",
     "Split",
     "StateError",
+    "StochasticPool2D",
     "Tanh",
     "Threshold",
     "Tile",

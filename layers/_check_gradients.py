@@ -136,4 +136,6 @@ def _by_sample(arrays: tuple[Array, ...]) -> Array:
     """Outputs side by side, a row for each sample; one row if they are not all one per sample."""
     rows = {len(a) if a.ndim else 1 for a in arrays}
     n = rows.pop() if len(rows) == 1 else 1
+    if not arrays:  # the outputs are integers only
+        return np.zeros((n, 0))
     return np.concatenate([a.reshape(n, -1) for a in arrays], axis=1)

@@ -75,6 +75,11 @@ class BatchNorm(Layer):
     def batch_coupled(self) -> bool:  # type: ignore[override]
         return not self.frozen_statistics
 
+    @property
+    def fixed(self) -> bool:
+        """Whether the running statistics are used, and left as they are."""
+        return self.frozen_statistics or not self.training
+
     def build(self, in_shape: Any) -> Any:
         refuse_vectors(self.where, in_shape)
         channels = in_shape[:1]
@@ -92,7 +97,7 @@ class BatchNorm(Layer):
             raise ShapeError(f"{self.where}: expected {self.mean.shape[0]} channels, got input of shape {x.shape}")
         c.layout = layout = batch.FEATURES if x.ndim == 2 and x.flags.c_contiguous else batch.LINES
         c.x = layout.view(x)
-        c.fixed = self.frozen_statistics or not self.training
+        c.fixed = self.fixed
         gamma, beta = (self.gamma.data, self.beta.data) if self.affine else (None, None)
         if c.fixed:
             c.mean = self.mean.data.copy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -31,6 +32,8 @@ class Store(Node):
 
     _shared: _Shared
     _given: Given | None = None  # initial values from a file instead of an initialiser
+    # For nets from files: (lr_mult, decay_mult) of each parameter in the order of making; lr_mult 0 freezes it.
+    _multipliers: Sequence[tuple[float, float]] = ()
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls, *args, **kwargs)
@@ -64,8 +67,10 @@ class Store(Node):
         """
         there = self._declare(name, shape, self._shared.params)
         if there is None:
-            values = self._initial(name, shape, init, fan_in, fan_out)
-            there = self._shared.params[name] = Param(name, values, lr_mult, decay_mult)
+            values, place = self._initial(name, shape, init, fan_in, fan_out), len(self._shared.params)
+            given = self._multipliers[place : place + 1]
+            there = self._shared.params[name] = Param(name, values, *(given[0] if given else (lr_mult, decay_mult)))
+            there.trainable = not given or given[0][0] != 0
         return there
 
     def buffer(self, name: str, shape: tuple[int, ...], init: Initializer | None = None) -> Buffer:

@@ -22,7 +22,6 @@ from .safetensors import OWN, SNAPSHOT, read_safetensors, write_safetensors
 
 if TYPE_CHECKING:
     from .net import Net
-    from .sequential import Sequential
 
 Array = np.ndarray[Any, np.dtype[Any]]
 KEY = OWN  # where the architecture lies among the file's texts or arrays
@@ -74,7 +73,7 @@ def read_weights(path: str | PathLike[str]) -> tuple[dict[str, Array], str | Non
 
 def load_net(
     path: str | PathLike[str], custom: Iterable[type[Configurable]] | Mapping[str, type[Configurable]] = ()
-) -> Sequential:
+) -> Net:
     """Make the net that ``Net.save`` wrote, ready to predict or to train on.
 
     Classes are looked up by name among handbrew's own and those in ``custom`` (whose constructors get the
@@ -96,14 +95,14 @@ def load_net(
         return make_net(text, arrays, decoder)
 
 
-def make_net(text: str, arrays: dict[str, Array], decoder: Decoder) -> Sequential:
+def make_net(text: str, arrays: dict[str, Array], decoder: Decoder) -> Net:
     """Make a net from what ``describe`` said of it, and its arrays; inside ``fitting``."""
-    from .sequential import Sequential
+    from .net import Net
 
     described = _parse(text)
     net = decoder.decode(described["net"])
-    if not isinstance(net, Sequential):
-        raise FileFormatError(f"describes a {type(net).__name__}, expected a Sequential")
+    if not isinstance(net, Net):
+        raise FileFormatError(f"describes a {type(net).__name__}, expected a Sequential or a Graph")
     parts = dict(net.walk())
     for where, dtype in described["dtype"].items():
         parts[where].astype(dtype)
@@ -115,11 +114,22 @@ def make_net(text: str, arrays: dict[str, Array], decoder: Decoder) -> Sequentia
     return net
 
 
-def load_into(net: Net, path: str | PathLike[str]) -> None:
+def load_into(
+    net: Net,
+    path: str | PathLike[str],
+    names: Mapping[str, str] | None = None,
+    torch_names: bool | Mapping[str, str] | None = None,
+) -> None:
     """See ``Net.load``."""
     path = Path(path)
     arrays, text = read_weights(path)
-    if net.in_shape is None and text is not None:
+    if names is not None or torch_names not in (None, False):
+        from .torch_names import load_renamed
+
+        net.params  # noqa: B018  raises NotBuiltError, which says what to do
+        with fitting(path):
+            load_renamed(net, arrays, names, torch_names)
+    elif net.in_shape is None and text is not None:
         with fitting(path):
             described = _parse(text)
             _build(copy.deepcopy(net), described, arrays)  # so that one that does not fit leaves no trace

@@ -13,6 +13,7 @@ from handbrew.layers import (
     MaxPool2D,
     MaxUnpool2D,
     SpatialPyramidPool,
+    StochasticPool2D,
 )
 
 
@@ -24,6 +25,7 @@ def _places(batch: int, channels: int, size: tuple[int, int], count: tuple[int, 
     return np.array(each).reshape(batch, channels, rows, columns)
 
 
+_ACTIVE = np.random.default_rng(0).exponential(size=(6, 2, 5, 4))
 _SHARED = np.array([[[[3, 0], [3, 8]], [[1, 2], [2, 2]]]] * 3)  # some windows had one maximum between them
 
 CASES: list[tuple[str, Callable[[], Layer], tuple[Any, ...]]] = [
@@ -46,6 +48,9 @@ CASES: list[tuple[str, Callable[[], Layer], tuple[Any, ...]]] = [
     ("global-max-pool-keepdims", lambda: GlobalMaxPool2D(keepdims=True), ((3, 4, 5),)),
     ("spatial-pyramid", lambda: SpatialPyramidPool(3), ((2, 7, 8),)),
     ("spatial-pyramid-average", lambda: SpatialPyramidPool(2, average=True), ((2, 5, 4),)),
+    ("stochastic-pool", lambda: StochasticPool2D(2), (_ACTIVE[..., :4, :],)),
+    ("stochastic-pool-ceil", lambda: StochasticPool2D(3, stride=2, ceil_mode=True), (_ACTIVE,)),
+    ("stochastic-pool-pairs", lambda: StochasticPool2D((2, 3), (3, 1), (1, 0)), (_ACTIVE,)),
     ("max-unpool", lambda: MaxUnpool2D(2), ((2, 2, 3), _places(7, 2, (4, 6), (2, 3)))),
     ("max-unpool-size", lambda: MaxUnpool2D(2, output_size=(5, 7)), ((2, 2, 3), _places(7, 2, (5, 7), (2, 3)))),
     ("max-unpool-shared", lambda: MaxUnpool2D(2, stride=1), ((2, 2, 2), _SHARED)),

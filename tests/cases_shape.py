@@ -5,6 +5,7 @@ from typing import Any
 
 from handbrew.layers import (
     Add,
+    ArgMax,
     Crop,
     Layer,
     Maximum,
@@ -42,6 +43,8 @@ CASES: list[tuple[str, Callable[[], Layer], tuple[Any, ...]]] = [
     ("reduce-mean", lambda: Reduce("mean", axis=2), (IMAGES,)),
     ("reduce-abs", lambda: Reduce("abs_sum", axis=-1, scale=-0.5), (IMAGES,)),
     ("reduce-square", lambda: Reduce("square_sum", scale=0.5), (SEQUENCES,)),
+    ("arg-max", ArgMax, ((4,),)),
+    ("arg-max-keepdims", lambda: ArgMax(axis=-1, keepdims=True), (IMAGES,)),
     ("add-coefficients", lambda: Add((1.0, -2.0, 0.5)), ((3,),) * 3),
     ("multiply", Multiply, ((3,), (3,))),
     ("multiply-three-images", Multiply, (IMAGES,) * 3),
@@ -49,5 +52,9 @@ CASES: list[tuple[str, Callable[[], Layer], tuple[Any, ...]]] = [
     ("maximum-three-images", Maximum, (IMAGES,) * 3),
 ]
 
-# The reference lends its shape only.
-OPTIONS = {"crop-reference": {"allow_constant": ("reference",)}}
+# The reference lends its shape only; an index does not change with the number at it.
+OPTIONS = {
+    "crop-reference": {"allow_constant": ("reference",)},
+    "arg-max": {"allow_constant": ("x",)},
+    "arg-max-keepdims": {"allow_constant": ("x",)},
+}

@@ -448,6 +448,11 @@ def hostile(mark):
     yield "bomb: many arrays in a zip", zip_of(ones)
 
 
+# Whom they are shown to.
+READERS = {"read_csv": read_csv, "read_idx": read_idx, "read_npz": read_npz}
+READERS |= {"load_net": load_net, "read_snapshot": read_snapshot}
+
+
 def try_hostile(folder):
     """Show each hostile file to each reader."""
     path, mark = Path(folder, "hostile"), Path(folder, "mark")
@@ -455,14 +460,12 @@ def try_hostile(folder):
     for make, _, read, _ in KINDS.values():  # so that all imports are done
         path.write_bytes(make())
         read(path)
-    readers = {"read_csv": read_csv, "read_idx": read_idx, "read_npz": read_npz}
-    readers |= {"load_net": load_net, "read_snapshot": read_snapshot}
     heard, result = [], {"read": 0, "refused": 0, "failures": []}
     sys.addaudithook(lambda event, _: heard.append(event) if event in EVENTS else None)
     limit_memory(MEGABYTES)
     for name, content in files:
         path.write_bytes(content)
-        for reader, read in readers.items():
+        for reader, read in READERS.items():
             heard.clear()
             begun, wrong = time.perf_counter(), None
             try:
@@ -520,12 +523,12 @@ def answer(name, count, seed, folder):
     print(json.dumps(result))
 
 
-def main(count):
+def main(count, program=__file__):
     print(f"{'':28}{'read rightly':>14}{'refused':>10}{'failures':>10}{'seconds':>9}")
     failures = []
     for name in (*KINDS, "hostile"):
         begun = time.perf_counter()
-        result = run(name, count, timeout=60 + count)
+        result = run(name, count, timeout=60 + count, program=program)
         failures += result["failures"]
         taken = time.perf_counter() - begun
         print(f"{name:28}{result['read']:14}{result['refused']:10}{len(result['failures']):10}{taken:9.1f}", flush=True)

@@ -162,9 +162,9 @@ def test_nothing_to_read(tmp_path):
         (tmp_path / f"{i:02}.csv").touch()
     with pytest.raises(FileNotFoundError, match=r"found 00\.csv, .*09\.csv, \.\.\."):
         load(tmp_path)
-    (tmp_path / "a.txt").touch()
-    with pytest.raises(FileFormatError, match=r"a\.txt: expected a folder"):
-        load(tmp_path / "a.txt")
+    (tmp_path / "a.doc").touch()
+    with pytest.raises(FileFormatError, match=r"a\.doc: expected a folder"):
+        load(tmp_path / "a.doc")
 
 
 def test_weights_of_both_parts(tmp_path):

@@ -342,6 +342,15 @@ class Noise(Layer):
         return x + self.rng.normal(size=x.shape).astype(x.dtype)
 
 
+def test_an_output_that_nobody_reads_has_a_gradient_of_zeros():
+    net = Graph("x", (Split(3), "x", ("a", "b", "c")), (Tanh(), "b", "y"), outputs="y")
+    x = rng.normal(size=(4, 6)).astype(np.float32)
+    net.forward(x)
+    dx = net.backward(np.ones((4, 2), np.float32))
+    np.testing.assert_array_equal(dx[:, [0, 1, 4, 5]], 0)
+    np.testing.assert_allclose(dx[:, 2:4], 1 - np.tanh(x[:, 2:4]) ** 2, rtol=1e-5)
+
+
 def test_nodes_without_inputs_or_outputs():
     class Learned(Layer):
         def build(self, in_shape):
@@ -401,6 +410,18 @@ class TestAsANet:
         net.backward(np.ones((3, 4), np.float32))
         assert [*net.params] == ["one.fc.W", "one.fc.b"]
         np.testing.assert_allclose(net.params["one.fc.W"].grad, 3 * x.T @ np.ones((3, 4)), rtol=1e-5)
+
+    def test_a_twin_has_losses_of_its_own(self):
+        net = two_towers()
+        twin = net.tied()
+        assert twin.loss is twin.children["side_loss"] is not net.loss
+        assert [node.layer for node in twin.nodes] == [*twin.layers]
+        assert net.forward(A, B, Y) == twin.forward(A, B, Y)
+
+    def test_of_equal_losses_the_last_is_asked(self):
+        net = two_towers()
+        assert net.loss is net.children["side_loss"]
+        np.testing.assert_array_equal(net.scores((A, B)), net.forward(A, B)[1])
 
     def test_build_tells_the_outputs_shapes(self):
         net = two_towers()

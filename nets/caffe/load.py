@@ -1,0 +1,147 @@
+"""``load_caffe``: Caffe's nets as a ``Graph``."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handbrew.data import FileFormatError
+from handbrew.layers import LabelError, ShapeError, inference
+
+from ..graph import Graph
+from .assembly import DATA, Assembly, kinds_of
+from .custom import Custom
+from .naming import layer_names
+from .reading import reading
+from .select import select
+from .text import read_net
+from .transfer import load_weights
+from .weights import read_caffemodel
+
+Shape = tuple[int, ...]
+
+
+def load_caffe(
+    prototxt: str | PathLike[str],
+    caffemodel: str | PathLike[str] | None = None,
+    phase: str = "test",
+    *,
+    level: int = 0,
+    stages: Iterable[str] = (),
+    custom: Custom | None = None,
+) -> Graph:
+    """Make a ``Graph`` of a Caffe net, with Caffe's conventions, ready to predict or to train on.
+
+    Its blobs and layers have Caffe's names; its inputs are what Input layers and data layers make. It is in evaluation
+    mode if ``phase`` is "test", and built if the prototxt says the inputs' shapes; else the first ``forward``
+    builds it, and puts the weights in.
+
+    Parameters
+    ----------
+    prototxt : path, or the text itself
+        Of today's layers, or of older ones (V1, V0).
+    caffemodel : path, optional
+        The weights, by the layers' names; ``.caffemodel`` or HDF5. A layer of another name keeps what its filler
+        makes: so the last layer is renamed to fine-tune a net.
+    phase : "test" or "train"
+        Together with ``level`` and ``stages``, which layers are in, by their include and exclude rules.
+    custom : dict, optional
+        For types that handbrew does not know, or shall not take: a ``Layer`` by the type's name, or for Python
+        layers by the name of the class in ``python_param``. A class is called with the dict in ``param_str`` as its
+        arguments, or with none; anything else with the ``LayerParameter``, and returns a layer.
+
+    Raises
+    ------
+    FileFormatError
+        If a file is damaged or no net; or a layer cannot be run, has other weights, or does not fit its bottoms: it
+        names layer and blob, and says what to do.
+    """
+    with reading(_name_of(prototxt)):
+        net = select(read_net(prototxt), phase, level, stages)
+        graph = to_graph(net, custom)
+        graph.train(phase == "train")
+    if caffemodel is not None:
+        with reading(Path(caffemodel)):
+            load_weights(graph, read_caffemodel(caffemodel))
+    with reading(_name_of(prototxt)):
+        shapes = input_shapes(net)
+        if shapes is not None and len(shapes) == len(graph.inputs):
+            build(graph, shapes)
+    return graph
+
+
+def to_graph(net: Any, custom: Custom | None = None) -> Graph:
+    """Make a ``Graph``, not built yet, of a ``NetParameter`` of today's layers whose phase has been selected.
+
+    Raises
+    ------
+    FileFormatError
+        As ``load_caffe``.
+    """
+    names = layer_names(net)
+    given = [layer.name for layer in net.layer]
+    for i, name in enumerate(names):
+        if given[i] in given[:i]:
+            warnings.warn(f"several layers are called {given[i]!r}; layer {i} is {name!r} now", stacklevel=2)
+    assembly = Assembly(net)
+    kinds = kinds_of(net, custom or {})
+    for place, (layer, name, kind) in enumerate(zip(net.layer, names, kinds, strict=True)):
+        assembly.add(layer, place, name, kind)
+    if not assembly.nodes:
+        raise FileFormatError("expected a net, got no layer that computes anything in this phase")
+    try:
+        inputs = tuple(assembly.tops.inputs.values())
+        return Graph(inputs, *assembly.nodes, loss_weights=assembly.loss_weights)
+    except (TypeError, ValueError) as error:
+        raise FileFormatError(str(error)) from error
+
+
+def input_shapes(net: Any) -> list[Shape] | None:
+    """The shapes, batch included, of the graph's inputs in their order; ``None`` if one of them is not said."""
+    shapes: list[Shape] = []
+    for layer in net.layer:
+        tops = len(layer.top)
+        if layer.type == "Input":
+            said = [tuple(shape.dim) for shape in layer.input_param.shape]
+            if len(said) not in (0, 1, tops):
+                raise FileFormatError(f"layer {layer.name!r} (Input): has {len(said)} shapes for {tops} tops")
+            shapes += said * tops if len(said) == 1 else said
+        elif layer.type == "MemoryData":
+            p = layer.memory_data_param
+            shapes += [(p.batch_size, p.channels, p.height, p.width), (p.batch_size,)][:tops]
+        elif layer.type in DATA:
+            return None
+    return shapes
+
+
+def build(graph: Graph, shapes: list[Shape]) -> None:
+    """Build a graph for inputs of these shapes, batch included.
+
+    Raises
+    ------
+    FileFormatError
+        If a layer does not fit its bottoms.
+    """
+    if any(len(shape) < 1 or min(shape) < 0 for shape in shapes):
+        raise FileFormatError(f"expected inputs of at least one axis, got the shapes {shapes}")
+    by_name = dict(zip(graph.inputs, shapes, strict=True))
+    samples = [by_name[name][1:] for name in graph.data]
+    try:
+        try:
+            graph.build(samples[0] if len(samples) == 1 else tuple(samples))
+        except ShapeError:  # or a sample's shape depends on their number: then only a pass can tell
+            with inference(graph):
+                graph.forward(**{name: np.zeros(shape, np.float32) for name, shape in by_name.items()})
+    except (ShapeError, LabelError) as error:
+        raise FileFormatError("; ".join([str(error), *getattr(error, "__notes__", [])])) from error
+
+
+def _name_of(prototxt: str | PathLike[str]) -> Path:
+    """What errors call it: text of its own has no path."""
+    is_text = isinstance(prototxt, str) and ("{" in prototxt or "\n" in prototxt)
+    return Path("prototxt" if is_text else prototxt)

@@ -1,0 +1,3 @@
+"""ONNX models: written and read."""
+
+__all__: list[str] = []
