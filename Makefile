@@ -99,6 +99,6 @@ $(VENV)/python: pyproject.toml
 	mkdir -p .dev && ln -sfn .. .dev/handbrew
 	touch $@
 
-dist/built: pyproject.toml README.md LICENSE $(wildcard $(addsuffix /*.*,layers nets nets/caffe nets/onnx solvers data cli)) | $(VENV)/dev
+dist/built: pyproject.toml README.md LICENSE $(wildcard $(addsuffix /*.*,layers nets nets/caffe nets/export nets/onnx solvers data cli)) | $(VENV)/dev
 	bash .ci/build_wheel
 	touch $@

@@ -18,7 +18,7 @@ def check_net(net: Layer) -> tuple[Net, Loss]:
     """Return the net and the loss that it ends in. Raises a ``TypeError`` if it does not."""
     loss = net.loss if isinstance(net, Net) else None
     if not isinstance(net, Net) or loss is None:
-        raise TypeError(f"fit: expected a Sequential that ends in a loss, got {net!r}")
+        raise TypeError(f"fit: expected a net that ends in a loss, got {net!r}")
     return net, loss
 
 

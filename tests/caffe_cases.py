@@ -27,7 +27,6 @@ LAYERS = [
     ("Deconvolution", C + "kernel_size: 4 stride: 2 pad: 1 group: 4 bias_term: false }", [(2, 4, 3, 4)],
      [(4, 1, 4, 4)]),
     ("Deconvolution", C + "kernel_size: 3 stride: 2 group: 2 }", [(2, 4, 3, 4)], [(4, 2, 3, 3), (4,)]),
-    ("Deconvolution", C + "kernel_size: 3 dilation: 2 }", [(1, 3, 4, 4)], [(3, 4, 3, 3), (4,)]),
     *(
         ("Pooling", P + f"{pool} {options} }}", [IMAGE], [])
         for pool in ("MAX", "AVE")
@@ -52,7 +51,6 @@ LAYERS = [
     ("InnerProduct", "inner_product_param { num_output: 5 bias_term: false }", [(2, 3, 2, 4)], [(5, 24)]),
     ("InnerProduct", "inner_product_param { num_output: 5 axis: 2 }", [(2, 3, 2, 4)], [(5, 8), (5,)]),
     ("InnerProduct", "inner_product_param { num_output: 5 axis: -1 }", [(2, 3, 2, 4)], [(5, 4), (5,)]),
-    ("InnerProduct", "inner_product_param { num_output: 5 transpose: true }", [(3, 8)], [(8, 5), (5,)]),
     ("BatchNorm", "batch_norm_param { use_global_stats: true }", [IMAGE], 4),
     ("BatchNorm", "batch_norm_param { use_global_stats: true eps: 0.1 }", [IMAGE], 4),
     ("BatchNorm", "", [IMAGE], 4),

@@ -4,6 +4,7 @@
 """
 
 import io
+import pickle
 import re
 import sys
 
@@ -210,8 +211,112 @@ KINDS = {
     "caffemodel, hdf5": (hdf5, damage.damaged, read_model, judged_hdf5),
 }
 
+# ---- files that somebody wanted to do harm with
+
+HEAD = b"layer { name: 'data' type: 'Input' top: 'data' input_param { shape { dim: 2 dim: 3 dim: 8 dim: 8 } } }\n"
+
+
+def one(kind, options, bottom="data", top="y"):
+    """A net of one layer after its input."""
+    return HEAD + f"layer {{ name: 'y' type: '{kind}' bottom: '{bottom}' top: '{top}' {options} }}\n".encode()
+
+
+def chain(layers):
+    return b"".join(b"layer { name: '%s' type: 'ReLU' bottom: '%s' top: '%s' }\n" % layer for layer in layers)
+
+
+def huge_blob(*dims, data=b""):
+    """A caffemodel with a blob that says it has this shape."""
+    shape = field(7, field(1, b"".join(varint(size % 2**64) for size in dims)))
+    return field(100, field(1, b"conv") + field(2, b"Convolution") + field(7, field(5, data) + shape))
+
+
+def hostile_hdf5(make):
+    file = io.BytesIO()
+    with h5py.File(file, "w") as made:
+        make(made)
+    return file.getvalue()
+
+
+def hostile(mark):
+    """Files by name. None of them is anything that a reader should accept."""
+    yield "a pickle", pickle.dumps({"conv": damage.Bait(mark)})
+    yield "nothing", b""
+    yield "a Python layer", one("Python", f"python_param {{ module: 'os' layer: 'mkdir' param_str: '{mark}' }}")
+    yield "a lone brace", b"layer {" * 3
+    for depth in (50, 1000, 100_000):
+        yield f"messages {depth} deep", b"layer { " * depth + b"}" * depth
+        yield f"shapes {depth} deep", b"input_shape { " * depth + b"} " * depth
+        yield f"wire messages {depth} deep", deep(depth)
+    yield "a circle", HEAD + chain([(b"a", b"b", b"a"), (b"b", b"a", b"b")])
+    yield "a layer that reads itself", HEAD + chain([(b"a", b"a", b"b"), (b"b", b"b", b"a")])
+    yield "a blob from nowhere", HEAD + chain([(b"a", b"nowhere", b"a")])
+    yield "two producers", HEAD + chain([(b"a", b"data", b"y"), (b"b", b"data", b"y")])
+    yield "a name with NUL", HEAD + chain([(b"a\\000b", b"data", b"y")])
+    yield "a NUL", HEAD + b"\0" + chain([(b"a", b"data", b"y")])
+    yield "an unknown layer", one("../../evil", "")
+    yield "a million layers", b"layer{}" * 10**6
+    yield "as many layers as there is room for", b"layer{}" * (2**21 // 7)
+    yield "a number of endless digits", one("ReLU", "relu_param { negative_slope: " + "9" * 10**6 + " }")
+    yield "a name of a megabyte", one("x" * 10**6, "")
+    yield "endless tops", one("Slice", "top: 'b' " * 50_000)
+    for n in (10**9, 2**31, 2**32 - 1):
+        yield f"{n} output channels", one("Convolution", f"convolution_param {{ num_output: {n} kernel_size: 1 }}")
+        yield f"{n} outputs", one("InnerProduct", f"inner_product_param {{ num_output: {n} }}")
+        yield f"a kernel of {n}", one("Convolution", f"convolution_param {{ num_output: 1 kernel_size: {n} }}")
+        yield f"a pad of {n}", one("Convolution", f"convolution_param {{ num_output: 1 kernel_size: 1 pad: {n} }}")
+        yield f"{n} rows", one("Embed", f"embed_param {{ input_dim: {n} num_output: {n} }}")
+        yield f"a stride of 0 and {n} groups", one(
+            "Convolution", f"convolution_param {{ num_output: {n} kernel_size: 1 stride: 0 group: {n} }}"
+        )
+        yield f"a parameter of {n}", HEAD + (
+            b"layer { name: 'p' type: 'Parameter' top: 'y' parameter_param { shape { dim: %d dim: %d } } }" % (n, n)
+        )
+    for size in (2**40, 2**62, 2**63 - 1, -1, 0):
+        yield f"a blob of {size} values", huge_blob(size)
+        yield f"a blob of {size} values, a few of them there", huge_blob(size, data=bytes(400))
+        yield f"a blob of {size} times 2**40 values", huge_blob(size, 2**40, data=bytes(400))
+        yield f"a field of {size} bytes", varint(100 << 3 | 2) + varint(size % 2**64) + bytes(100)
+    yield "a blob of 100,000 axes", huge_blob(*[1] * 100_000, data=bytes(4))
+    yield "a blob of 2**200 values", huge_blob(*[2**40] * 5, data=bytes(4))
+    yield "a number that does not end", b"\xff" * 10**6
+    yield "layers of nothing but blobs", field(100, field(1, b"conv") + field(7, b"") * 10**6)
+    yield "a million layers of the same name", field(100, field(1, b"conv") + field(7, b"")) * 10**6
+    yield "hdf5: elsewhere", hostile_hdf5(lambda file: file.__setitem__("data", h5py.ExternalLink("/etc/passwd", "/")))
+    yield "hdf5: in itself", hostile_hdf5(in_itself)
+    yield "hdf5: 2**40 values", hostile_hdf5(
+        lambda file: file.create_dataset("data/conv/0", (2**40,), "f4", chunks=(2**10,), compression="gzip")
+    )
+    yield "hdf5: objects", hostile_hdf5(
+        lambda file: file.create_dataset("data/conv/0", data=["text"], dtype=h5py.string_dtype())
+    )
+    yield "hdf5: raw data elsewhere", hostile_hdf5(
+        lambda file: file.create_dataset("data/conv/0", (4,), "f4", external=[("/etc/passwd", 0, 16)])
+    )
+
+
+def in_itself(file):
+    file["data/conv/0"] = np.zeros(3, np.float32)
+    file["data/conv/again"] = file["data"]
+
+
+def deep(depth):
+    """Messages in one another, each in the first field of its like."""
+    content = b""
+    while depth and len(content) < 10**5:
+        content, depth = field(100, content), depth - 1
+    return content
+
+
+def load_weights(path):
+    return load_caffe(NET.decode(), path)
+
+
+READERS = {"load_caffe": load_caffe, "read_caffemodel": read_caffemodel, "load_caffe with weights": load_weights}
+READERS |= {"read_solver": read_solver}
+
 if __name__ == "__main__":
-    damage.KINDS = KINDS
+    damage.KINDS, damage.READERS, damage.hostile = KINDS, READERS, hostile
     if len(sys.argv) == 2:
         sys.exit(damage.main(int(sys.argv[1]), __file__))
     damage.answer(*sys.argv[1:])

@@ -29,7 +29,7 @@ NEED_AN_EXTRA = {"handbrew.cli.plots": "matplotlib"}
 
 # In the checkout or in the installed wheel, and found without importing any.
 PLACES = {folder: Path(find_spec(f"handbrew.{folder}").origin).parent for folder in MAY_IMPORT}
-SUBFOLDERS = {"nets": ["caffe", "onnx"]}
+SUBFOLDERS = {"nets": ["caffe", "export", "onnx"]}
 FILES = [
     file
     for folder, place in PLACES.items()

@@ -35,6 +35,7 @@ WORDS = {
     "solver_mode": ["CPU", "GPU"],
     "variance_norm": ["FAN_IN", "FAN_OUT", "AVERAGE"],
 }
+BOOLS = {"t": "true", "f": "false", "True": "true", "False": "false"}
 
 
 def _message(tokens, end):
@@ -61,7 +62,7 @@ def _message(tokens, end):
         else:
             values.append(_value(tokens, colon))
         if name in WORDS:
-            values[:] = [WORDS[name][int(float(v))] if v[:1].isdigit() else v.lower() if v.lower() in ("true", "false") else v for v in values]
+            values[:] = [WORDS[name][int(float(v))] if v[:1].isdigit() else BOOLS.get(v, v) for v in values]
         if tokens[-1][1] in (";", ","):
             tokens.pop()
     tokens.pop()

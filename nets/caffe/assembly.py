@@ -10,7 +10,7 @@ from handbrew.layers import Bias, Flatten, Layer
 
 from . import map_activations, map_common, map_losses, map_shape, map_vision
 from .custom import Custom, custom_kind
-from .inner_product import StopGradient
+from .passing import StopGradient
 from .sharing import Sharing, split
 from .spec import Kind, Spec
 from .tops import Tops
@@ -78,21 +78,17 @@ class Assembly:
             raise error if str(error).startswith(spec.where) else spec.error(str(error)) from error
         except (TypeError, ValueError) as error:
             raise spec.error(str(error)) from error
-        if not chain:
-            for top in proto.top:
-                self.tops.pass_on(spec.where, top, reads[0])
+        self._sharing.attach(spec, learned)
+        reads = self._stopped(spec, name, reads)
+        makes = [
+            self.tops.make(spec.where, name, top, proto.bottom[i] if i < len(proto.bottom) else None)
+            for i, top in enumerate(proto.top)
+        ]
+        if kind.paired:
+            self._add_pairs(name, chain, reads, makes)
         else:
-            self._sharing.attach(spec, learned)
-            reads = self._stopped(spec, name, reads)
-            makes = [
-                self.tops.make(spec.where, name, top, proto.bottom[i] if i < len(proto.bottom) else None)
-                for i, top in enumerate(proto.top)
-            ]
-            if kind.paired:
-                self._add_pairs(name, chain, reads, makes)
-            else:
-                self._add_chain(name, chain, tuple(reads), tuple(makes))
-            self._weigh(spec, makes)
+            self._add_chain(name, chain, tuple(reads), tuple(makes))
+        self._weigh(spec, makes)
         self._ranks.update(dict.fromkeys(proto.top, rank))
 
     def _give(self, spec: Spec) -> None:

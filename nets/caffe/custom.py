@@ -26,10 +26,8 @@ def custom_kind(proto: Any, custom: Custom) -> Kind | None:
 
 
 def _make(maker: Callable[..., Layer], spec: Spec) -> Layer:
-    if isinstance(maker, type) and issubclass(maker, Layer):
-        layer = maker(**_arguments(spec))
-    else:
-        layer = maker(spec.proto)
+    is_class = isinstance(maker, type) and issubclass(maker, Layer)
+    layer = maker(**_arguments(spec)) if is_class else maker(spec.proto)
     if not isinstance(layer, Layer):
         raise spec.error(f"expected a Layer from custom, got {type(layer).__name__}")
     return layer

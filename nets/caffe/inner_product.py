@@ -1,4 +1,4 @@
-"""``InnerProduct``: Caffe's, where it is not a ``Flatten`` and an ``Affine``; ``StopGradient``."""
+"""``InnerProduct``: Caffe's, where it is not a ``Flatten`` and an ``Affine``."""
 
 from __future__ import annotations
 
@@ -82,18 +82,3 @@ class InnerProduct(Layer):
                 f"{in_shape} without the batch axis"
             )
         return at
-
-
-class StopGradient(Layer):
-    """y = x,  dx = 0: what lies below learns nothing from here  [Caffe: propagate_down: false]."""
-
-    backward_uses = ()
-
-    def forward(self, x: Array) -> Array:
-        return x
-
-    def backward(self, dy: Array) -> Array:
-        return np.zeros_like(dy)
-
-    def flops(self) -> int:
-        return 0

@@ -18,10 +18,10 @@ from handbrew.layers import (
     Zeros,
 )
 
+from .batch_norm import CaffeBatchNorm
 from .fillers import initializer
 from .gathering import CaffeEmbed
 from .inner_product import InnerProduct
-from .batch_norm import CaffeBatchNorm
 from .sources import DummyData, Parameter, Silence
 from .spec import MANY, Kind, Made, Spec, short
 

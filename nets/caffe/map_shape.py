@@ -5,30 +5,27 @@ from __future__ import annotations
 from handbrew.layers import Concat, Flatten, Layer, Reduce, Reshape, Split, Tile
 
 from .gathering import BatchReindex, Filter
+from .passing import CaffeSplit
 from .reducing import OPERATIONS, CaffeArgMax, CaffeReduction
 from .shaping import CaffeConcat, CaffeReshape, CaffeSlice
-from .spec import MANY, Kind, Made, Spec, short
+from .spec import MANY, Kind, Spec, short
 
 WORDS = {"SUM": "sum", "ASUM": "abs_sum", "SUMSQ": "square_sum", "MEAN": "mean"}  # as Reduce has them
 
 
-def _concat(spec: Spec) -> Made:
+def _concat(spec: Spec) -> Layer:
     p = spec.proto.concat_param
     axis = spec.axis(p.concat_dim if p.HasField("concat_dim") else p.axis)
-    if len(spec.proto.bottom) == 1:
-        return ()
-    return Concat(axis) if axis > 0 else CaffeConcat(axis)
+    return Concat(axis) if axis > 0 and len(spec.proto.bottom) > 1 else CaffeConcat(axis)
 
 
-def _slice(spec: Spec) -> Made:
+def _slice(spec: Spec) -> Layer:
     p, tops = spec.proto.slice_param, len(spec.proto.top)
     axis = spec.axis(p.slice_dim if p.HasField("slice_dim") else p.axis)
     points = tuple(p.slice_point)
     if points and len(points) != tops - 1:
         raise spec.error(f"slice_point: expected {tops - 1} of them for {tops} tops, got {points}")
-    if tops == 1:
-        return ()
-    if axis > 0:
+    if axis > 0 and tops > 1:
         return Split(points=points, axis=axis) if points else Split(tops, axis=axis)
     return CaffeSlice(points, axis, parts=None if points else tops)
 
@@ -98,7 +95,7 @@ def _arg_max_rank(spec: Spec) -> int | None:
 KINDS = {
     "Concat": Kind(_concat, (1, MANY)),
     "Slice": Kind(_slice, tops=(1, MANY)),
-    "Split": Kind(lambda spec: (), tops=(1, MANY)),
+    "Split": Kind(lambda spec: CaffeSplit(len(spec.proto.top)), tops=(1, MANY)),
     "Tile": Kind(_tile),
     "Flatten": Kind(_flatten, rank=_flatten_rank),
     "Reshape": Kind(_reshape, rank=_reshape_rank),

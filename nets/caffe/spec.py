@@ -34,7 +34,7 @@ class Spec(NamedTuple):
         return axis + self.rank if axis < 0 and self.rank is not None else axis
 
 
-Made = Layer | tuple[Layer, ...]  # several: one after the other; none: its tops are its bottom
+Made = Layer | tuple[Layer, ...]  # several: one after the other
 
 
 def same_rank(spec: Spec) -> int | None:

@@ -61,11 +61,6 @@ class Tops:
         self.inputs[top] = self._name(top, clean(top))
         return self.inputs[top]
 
-    def pass_on(self, where: str, top: str, blob: str) -> None:
-        """Let a blob of the graph go by another name of Caffe's too."""
-        self._note(where, top)
-        self._now[top] = blob
-
     def own(self, name: str) -> str:
         """A name for a blob that Caffe does not have."""
         found = unique(name, self._taken | self._reserved)

@@ -10,7 +10,7 @@ import numpy as np
 from handbrew.layers import Layer, ShapeError
 
 Array = np.ndarray[Any, np.dtype[Any]]
-LARGE, ENLARGED = 2**28, 64
+LARGE, ENLARGED = 2**26, 64
 
 
 class OnnxLayer(Layer):
@@ -37,7 +37,7 @@ class OnnxLayer(Layer):
         Raises
         ------
         ShapeError
-            For more than 2^28 elements, and more than 64 times as many as there are in the inputs.
+            For more than 2^26 elements, and more than 64 times as many as there are in the inputs.
         """
         size = math.prod(map(int, shape))
         if size > max(LARGE, ENLARGED * sum(x.size for x in inputs)):

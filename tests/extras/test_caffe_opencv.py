@@ -26,7 +26,7 @@ def test_as_opencv(tmp_path, case):
         expected = np.frombuffer(base64.b64decode(content), np.float32).reshape(shape)
         found = net.blobs[name]
         assert found.shape == expected.shape
-        assert found.dtype == np.float32
+        assert found.dtype == (np.int64 if name == "mask" else np.float32)
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-4)
 
 
