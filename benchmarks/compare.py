@@ -13,6 +13,7 @@ from typing import Any
 
 # Leaves that are worth a line, by the last part of their path: is more better?
 MORE_IS_BETTER = {"us.handbrew": False, "us an image": False, "ratio": True, "ratios.NumPy by hand": True}
+MORE_IS_BETTER |= {"ratios.onnxruntime": True, "ratios.OpenCV": True}
 SECONDS = "import seconds"
 
 

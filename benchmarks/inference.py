@@ -28,6 +28,7 @@ from handbrew.nets.onnx import save_onnx
 
 Array = np.ndarray[Any, np.dtype[Any]]
 THREADS = 2
+PEERS = ("onnxruntime", "OpenCV")
 
 
 def squeezenet(classes: int = 1000, seed: int | None = None) -> Sequential:
@@ -54,15 +55,14 @@ NETS = {
 
 
 def contenders(workload: Workload) -> dict[str, Callable[[], Array]]:
-    """Each returns the scores of the same batch, in arrays of NumPy, with two threads."""
+    """Each returns the probabilities of the same batch, in arrays of NumPy, with two threads."""
     net, (X, _) = build_net(workload), make_batch(workload)
-    net.eval()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "net.onnx")
         save_onnx(net, path)
         content = path.read_bytes()
     return {
-        "handbrew": partial(net.scores, X),
+        "handbrew": partial(net.predict, X),
         "onnxruntime": _onnxruntime_step(content, X),
         "OpenCV": _opencv_step(content, X),
     }

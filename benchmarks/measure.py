@@ -14,10 +14,12 @@ from typing import Any
 
 import classic_twin
 import convnets
+import cv2
 import growth
 import mlp
 import numpy as np
 import odd_shapes
+import onnxruntime
 import torch
 import torch_steps
 from harness import check_equal, interleave, ratio, run_for, summarise
@@ -38,6 +40,8 @@ def machine() -> Results:
         "BLAS": f"{blas['internal_api']} {blas['version']}",
         "BLAS architecture": blas["architecture"],
         "PyTorch": torch.__version__,
+        "onnxruntime": onnxruntime.__version__,
+        "OpenCV": cv2.__version__,
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import convnets
 import finite_check
+import inference
 import mlp
 import optimizers
 from harness import geometric_mean
@@ -21,6 +22,7 @@ def page(results: Results) -> str:
         _convnets(results),
         _mlps(results),
         _inference(results),
+        _runtimes(results),
         _updates(results),
         _memory(results),
         _odd_convolutions(results),
@@ -104,6 +106,18 @@ def _inference(results: Results) -> str:
         for name in convnets.INFERENCE
     ]
     return "## Inference\n\n" + table(("", "handbrew", *(f"PyTorch, {layout}" for layout in layouts)), rows)
+
+
+def _runtimes(results: Results) -> str:
+    rows = [
+        (name, _ms(entry), *(f"{entry['ratios'][peer]:.2f}" for peer in inference.PEERS))
+        for name, entry in results["runtimes"].items()
+    ]
+    return (
+        "## Inference beside runtimes\n\n"
+        "Each reads the ONNX file that `save_onnx` writes, and has two threads.\n\n"
+        + table(("", "handbrew", *inference.PEERS), rows)
+    )
 
 
 def _updates(results: Results) -> str:

@@ -23,6 +23,7 @@ os.environ.setdefault("HANDBREW_THREADS", "2")
 
 import finite_check
 import import_cost
+import inference
 import measure
 import memory
 import mnist
@@ -68,6 +69,7 @@ def run_sections(rounds: int, folder: str | None) -> measure.Results:
         "odd convolutions": lambda: measure.odd_convolutions(few),
         "growth": lambda: measure.grow(few),
         "two ranks": lambda: ranks.compare_all(few),
+        "runtimes": lambda: inference.measure(rounds),
         "finite check": lambda: finite_check.measure(rounds),
         "import seconds": import_cost.measure,
     }

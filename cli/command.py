@@ -9,13 +9,13 @@ import warnings
 from collections.abc import Sequence
 from types import ModuleType
 
-from . import check, draw, find_lr, predict, replay, resume, summary, test, time, train
+from . import check, draw, export, find_lr, predict, replay, resume, summary, test, time, train
 from .errors import EXPECTED, ToldError, describe, in_options
 from .together import refuse_several
 from .values import similar
 
 TOGETHER = ("train", "resume")  # the verbs that several processes share
-VERBS = (train, resume, test, predict, summary, draw, time, find_lr, check, replay)
+VERBS = (train, resume, test, predict, summary, draw, time, export, find_lr, check, replay)
 EXAMPLES = """examples:
   handbrew train                                  the digits that come with handbrew, into run/
   handbrew train --data flowers.csv --target species --out flowers
@@ -27,6 +27,7 @@ EXAMPLES = """examples:
   handbrew summary --net 784-256-10               shapes, parameters and operations of a net
   handbrew draw --net lenet -o lenet.svg          a picture of a net, by Graphviz
   handbrew time --net lenet                       milliseconds of each layer, forward and backward
+  handbrew export run/ -o net.py                  the net as one file that needs NumPy only
   handbrew find-lr --data mnist/ --net lenet      a learning rate to begin with
   handbrew check mylayers:Swish --input 4,3       your own layer's gradients, element by element
   handbrew replay run/non-finite.safetensors      the batch that met a NaN, once more

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from .caffe_options import RulesOrFile
 from .policy import policy_text
 from .rules import RULES
 from .values import Real, Whole, class_weight, length_text, listed
@@ -45,11 +46,15 @@ def add_start_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_solver_arguments(parser: argparse.ArgumentParser, rate: bool = True) -> None:
-    """The rule and its numbers, the learning rate perhaps left out."""
+def add_solver_arguments(parser: argparse.ArgumentParser, rate: bool = True, files: bool = False) -> None:
+    """The rule and its numbers, the learning rate perhaps left out, a Caffe solver's file perhaps in its place."""
     large = f"from {LARGE:,} samples on"
     group = parser.add_argument_group("solver")
-    group.add_argument("--solver", choices=RULES, help="update rule (default: sgd)")
+    group.add_argument(
+        "--solver",
+        choices=RulesOrFile(RULES) if files else RULES,
+        help="update rule (default: sgd)" + files * "; or a Caffe solver's .prototxt",
+    )
     if rate:
         add_rate(
             group,

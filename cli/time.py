@@ -13,6 +13,7 @@ import numpy as np
 from handbrew.layers import ClassLoss
 from handbrew.nets import Sequential
 
+from .caffe_options import add_model_arguments, refuse_caffe
 from .chosen import BATCH, add_chosen_arguments, choose
 from .task import Array
 from .values import Whole
@@ -32,10 +33,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch-size", type=Whole(1), metavar="N", help=f"default: the run's, or a ready-made net's own; else {BATCH}"
     )
     parser.add_argument("--iterations", type=Whole(1), default=50, metavar="N", help="default: 50")
+    caffe = add_model_arguments(parser, "time")
+    caffe.add_argument("--data", metavar="PATH", help="samples (default: the net's own source, or random numbers)")
+    caffe.add_argument("--phase", choices=("TRAIN", "TEST"), help="default: TRAIN")
 
 
 def run(args: argparse.Namespace) -> None:
     """Print a line for each layer and direction, and the medians of whole passes."""
+    if args.model is not None:
+        from .caffe_time import time
+
+        time(args)
+        return
+    refuse_caffe(args, "--model", "data", "phase")
     net, in_shape, usual = choose(args, "time")
     X, y = samples(net, in_shape, args.batch_size or usual)
     rows = net.profile(X, y, repeats=args.iterations)

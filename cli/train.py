@@ -13,6 +13,7 @@ from typing import Any
 
 from handbrew.data import Dataset
 
+from .caffe_options import add_solver_file_arguments, is_file, refuse_caffe
 from .config_file import add_config_argument, with_config
 from .inputs import read_parts
 from .net import add_net_arguments
@@ -51,6 +52,7 @@ examples:
   handbrew train --data flowers.csv --target species --solver adam --patience 10
   handbrew train --data mnist/ --net lenet --policy cosine --warmup 1epochs --batch-size 128
   handbrew train --config lenet.toml --seed 2       an option, with - or _, is a key: policy = "cosine"
+  handbrew train --solver lenet_solver.prototxt --data mnist/
   handbrew train --resume                           what was killed goes on, to the same bits; else it begins
   mpiexec -n 4 handbrew train --data mnist/ --net lenet
 """
@@ -63,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_arguments(parser)
     add_net_arguments(parser.add_argument_group("net"))
     add_start_arguments(parser)
-    add_solver_arguments(parser)
+    add_solver_arguments(parser, files=True)
     add_schedule_arguments(parser)
     add_loop_arguments(parser)
     add_report_arguments(parser)
@@ -77,6 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "and exit with 0: a job script can always start with the same line",
     )
     earlier.add_argument("--restart", action="store_true", help="throw away the unfinished run in --out")
+    add_solver_file_arguments(parser)
     results = add_result_arguments(parser)
     results.add_argument("--out", type=Path, metavar="FOLDER", help="default: run")
 
@@ -84,6 +87,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Train, save, tell."""
     args = with_config(args)
+    if is_file(args.solver):
+        from .caffe_train import train
+
+        train(args)
+        return
+    refuse_caffe(args, "--solver FILE.prototxt", "test_data", "snapshot")
     out = args.out or Path("run")
     with together(args.debug) as (comm, first):
         goes_on = args.resume and can_go_on(out)

@@ -7,7 +7,6 @@ from .balance import balanced_weights
 from .batches import Batches
 from .cifar import read_cifar
 from .dataset import Dataset
-from .datum import read_mean
 from .embedded import digits
 from .errors import FileFormatError
 from .guard import decoding
@@ -38,7 +37,6 @@ __all__ = [
     "read_hdf5",
     "read_idx",
     "read_lmdb",
-    "read_mean",
     "read_npz",
     "spiral",
 ]

@@ -33,13 +33,13 @@ def read_lmdb(path: str | PathLike[str]) -> Dataset:
         raise ImportError("LMDB databases need lmdb: pip install 'handbrew[lmdb]'") from error
     path = Path(path)
     file = path / NAME if path.is_dir() else path
-    with decoding(file):
-        _refuse_cut_short(file)
-        with (
-            lmdb.open(str(file), subdir=False, readonly=True, create=False, lock=False) as database,
-            database.begin(buffers=True) as transaction,
-        ):
-            return _read(transaction.cursor(), path)
+    _refuse_cut_short(file)
+    with (
+        decoding(file),
+        lmdb.open(str(file), subdir=False, readonly=True, create=False, lock=False) as database,
+        database.begin(buffers=True) as transaction,
+    ):
+        return _read(transaction.cursor(), path)
 
 
 def _read(records: Any, path: Path) -> Dataset:

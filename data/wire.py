@@ -40,12 +40,11 @@ def fields(message: memoryview) -> Iterator[tuple[int, int, Any]]:
         at += length
 
 
-def floats(number: int, kind: int, value: Any, dtype: str = "<f4") -> NDArray[Any]:
-    """The numbers in one field of a `repeated float`, packed or not, or with `<f8` of a `repeated double`."""
-    alone = FOUR if dtype == "<f4" else EIGHT
-    if kind not in (BYTES, alone):
-        raise ValueError(f"field {number} should hold numbers of {np.dtype(dtype).itemsize} bytes, its kind is {kind}")
-    return np.frombuffer(value, dtype)  # refuses half a number
+def floats(number: int, kind: int, value: Any) -> NDArray[Any]:
+    """The numbers in one field of a `repeated float`, packed or not."""
+    if kind not in (BYTES, FOUR):
+        raise ValueError(f"field {number} should hold numbers of 4 bytes, its kind is {kind}")
+    return np.frombuffer(value, "<f4")  # refuses half a number
 
 
 def integer(number: int, kind: int, value: Any) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from reprlib import repr as shortened
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,22 @@ MOST_TWINS = 10_000  # twins of twins double with every line: a small file could
 
 def handbrews() -> dict[str, type[Configurable]]:
     """Return the classes that a file may name: handbrew's own and public, with something to compute."""
-    from . import caffe, onnx
     from .graph import Graph
     from .sequential import Sequential
 
-    public = [getattr(package, name) for package in (handbrew.layers, caffe, onnx) for name in package.__all__]
-    return {c.__name__: c for c in (*public, Sequential, Graph) if isinstance(c, type) and _computes(c)}
+    return _classes_in(handbrew.layers) | {c.__name__: c for c in (Sequential, Graph)}
+
+
+def foreigns() -> dict[str, type[Configurable]]:
+    """Return the classes for Caffe's and ONNX's conventions, which most files do without."""
+    from . import caffe, onnx
+
+    return _classes_in(caffe) | _classes_in(onnx)
+
+
+def _classes_in(package: ModuleType) -> dict[str, type[Configurable]]:
+    public = [getattr(package, name) for name in package.__all__]
+    return {c.__name__: c for c in public if isinstance(c, type) and _computes(c)}
 
 
 def _computes(c: type) -> bool:
@@ -81,6 +92,8 @@ class Encoder:
     def _encode_object(self, value: Configurable) -> dict[str, Any]:
         kind = type(value).__name__
         arguments = {n: self.encode(a, f"{kind}({n}=…)") for n, a in value.config().items()}
+        if kind not in self.known:
+            self.known = foreigns() | self.known
         own = {} if self.known.get(kind) is type(value) else {"custom": True}
         return {"class": kind, "arguments": arguments} | own
 
@@ -129,6 +142,8 @@ class Decoder:
 
     def _make(self, value: dict[str, Any]) -> Any:
         name, arguments = value["class"], value["arguments"]
+        if not value.get("custom") and name not in self.known:
+            self.known = foreigns() | self.known
         known = self.custom if value.get("custom") else self.known
         if name not in known:
             fix = f"; if it is yours, pass custom=[{name}]" if str(name).isidentifier() else ""

@@ -42,7 +42,7 @@ def save(net: Net, path: str | PathLike[str]) -> None:
         if path.suffix == ".safetensors":
             write_safetensors(file, arrays, {KEY: text})
         else:
-            _write_npz(file, {**arrays, KEY: np.array(text)})
+            write_npz(file, {**arrays, KEY: np.array(text)})
 
 
 def read_weights(path: str | PathLike[str]) -> tuple[dict[str, Array], str | None]:
@@ -199,7 +199,8 @@ def shapes_of(net: Layer) -> dict[str, Any]:
     return {"in_shape": net.in_shape, "shapes": found}
 
 
-def _write_npz(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
+def write_npz(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
+    """Write arrays to an open file, as ``numpy.load`` reads them."""
     # numpy.savez would take some names for its own arguments, and put the time into the file.
     with ZipFile(file, "w") as archive:
         for name, array in arrays.items():

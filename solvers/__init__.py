@@ -3,6 +3,8 @@
 if __name__ == "solvers":
     raise ImportError("import it as handbrew.solvers: under its bare name every class would exist twice")
 
+import typing as _typing
+
 from .adam import Adam, AdamW
 from .adaptive import AdaDelta, AdaGrad, RMSProp
 from .callbacks import Callback
@@ -22,12 +24,27 @@ from .solver import Solver
 from .tensorboard import TensorBoard
 from .verify import Verdict
 
+if _typing.TYPE_CHECKING:
+    from .caffe import CaffeSolver
+
+
+def __getattr__(name: str) -> _typing.Any:
+    """Import what only few need, with all of Caffe's layers, when it is first asked for."""
+    if name == "CaffeSolver":
+        from .caffe import CaffeSolver
+
+        globals()[name] = CaffeSolver
+        return CaffeSolver
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 __all__ = [
     "SGD",
     "AdaDelta",
     "AdaGrad",
     "Adam",
     "AdamW",
+    "CaffeSolver",
     "Callback",
     "Cosine",
     "Dump",

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from handbrew.nets import Graph
-from handbrew.nets.caffe import read_solver
+from handbrew.nets.caffe.text import read_solver
 
-from .caffe_feed import Samples, read_samples
-from .caffe_lines import Log, number, output_lines, outputs, print_line
+from .caffe_files import find
+from .caffe_lines import Display, Log, Values, means, number, output_lines, print_line, values_of
 from .caffe_nets import FedNet, test_descriptions, train_description
 from .caffe_rules import make_rule
-from .caffe_snapshot import load_into, restore, write_snapshot
+from .caffe_samples import Samples, read_samples
+from .caffe_snapshot import load_into, prefix_of, refuse_unwritable, restore, write_snapshot
 from .signals import Signals
 
 
@@ -70,6 +71,8 @@ class CaffeSolver:
     ) -> None:
         path = Path(solver)
         self.param, folder, self.log = read_solver(path), path.parent, log
+        self.prefix = prefix_of(self.param, path)
+        refuse_unwritable(self.param, self.prefix)
         seed = self.param.random_seed
         if seed < 0:
             seed = int(np.random.SeedSequence().generate_state(1)[0])
@@ -82,8 +85,11 @@ class CaffeSolver:
         ]
         self.rule = make_rule(self.param, self.train.graph)
         self.signals = Signals()
-        self._recent: list[float] = []
-        self._mean, self._started, self._last = 0.0, 0, (0, perf_counter())
+        for name in ("debug_info", "snapshot_diff"):
+            if getattr(self.param, name):
+                warnings.warn(f"{path}: {name} has no use here", stacklevel=2)
+        self._display = Display(self.param.display, self.param.average_loss)
+        self.load(find(name, folder) for names in self.param.weights for name in names.split(","))
 
     @property
     def net(self) -> Graph:
@@ -110,7 +116,8 @@ class CaffeSolver:
     def restore(self, path: str | PathLike[str]) -> None:
         """Go on from a snapshot, to the same bits."""
         self.log(f"Restoring previous solver status from {path}")
-        restore(self, Path(path))
+        for sentence in restore(self, Path(path)):
+            self.log(sentence)
 
     def snapshot(self) -> None:
         """Write ``<snapshot_prefix>_iter_<iteration>.caffemodel`` and, beside it, the solver's state."""
@@ -128,9 +135,9 @@ class CaffeSolver:
             if self.signals.stop is not None:
                 log("Optimization stopped early.")
                 return False
-            if p.display and self.iteration % p.display == 0:
-                self._average(self.train.forward())
-                log(f"Iteration {self.iteration}, loss = {number(self._mean)}")
+            if self._display.due(self.iteration):
+                self._display.add(self.train.forward())
+                log(f"Iteration {self.iteration}, loss = {self._display.loss}")
             if p.test_interval and self.iteration % p.test_interval == 0:
                 self.test()
         log("Optimization Done.")
@@ -139,9 +146,8 @@ class CaffeSolver:
     def step(self, iterations: int) -> None:
         """Do so many iterations, fewer if a signal asks to stop."""
         p = self.param
-        end, self._started = self.iteration + iterations, self.iteration
-        self._recent, self._mean = [], 0.0
-        self._last = 0, perf_counter()
+        end = self.iteration + iterations
+        self._display.restart(self.iteration)
         while self.iteration < end:
             self.net.zero_grad()
             if p.test_interval and self.iteration % p.test_interval == 0 and (self.iteration or p.test_initialization):
@@ -152,9 +158,11 @@ class CaffeSolver:
             for _ in range(p.iter_size):
                 loss += self.train.forward()
                 self.net.backward()
-            self._average(loss / p.iter_size)
-            if p.display and self.iteration % p.display == 0:
-                self._display()
+            self._display.add(loss / p.iter_size)
+            if self._display.due(self.iteration):
+                values, weights = values_of(self.train.outputs), self.net.loss_weights
+                for line in self._display.lines(self.iteration, values, weights, self.rule.lr):
+                    self.log(line)
             self.rule.step(p.iter_size)
             self._heed_signals()
             if p.snapshot and self.iteration % p.snapshot == 0:
@@ -170,39 +178,20 @@ class CaffeSolver:
         p, fed, loss = self.param, self.tests[i], 0.0
         self.log(f"Iteration {self.iteration}, Testing net (#{i})")
         fed.share(self.net)
-        rows: list[list[tuple[str, float]]] = []
-        for _ in range(p.test_iter[i]):
+        batches: list[Values] = []
+        for batch_loss, values in fed.test(p.test_iter[i]):
             self._heed_signals()
             if self.signals.stop is not None:
                 self.log("Test interrupted.")
                 return {}
-            loss += fed.test()
-            rows.append(list(outputs(fed.outputs, fed.graph.outputs)))
+            loss += batch_loss
+            batches.append(values)
         if p.test_compute_loss:
-            self.log(f"Test loss: {number(loss / max(1, len(rows)))}")
-        means = [(row[0][0], float(np.mean([value for _, value in row]))) for row in zip(*rows, strict=True)]
-        for line in output_lines("Test", means, fed.graph.loss_weights):
+            self.log(f"Test loss: {number(loss / max(1, len(batches)))}")
+        found = means(batches)
+        for line in output_lines("Test", found, fed.graph.loss_weights):
             self.log(line)
-        return dict(means)
-
-    def _display(self) -> None:
-        now, (last, then) = perf_counter(), self._last
-        seconds = now - then
-        rate = (self.iteration - last) / (seconds or 1)
-        self.log(
-            f"Iteration {self.iteration} ({number(rate)} iter/s, {number(seconds)}s/{self.param.display} iters), "
-            f"loss = {number(self._mean)}"
-        )
-        for line in output_lines("Train", outputs(self.train.outputs, self.net.outputs), self.net.loss_weights):
-            self.log(line)
-        self.log(f"Iteration {self.iteration}, lr = {number(self.rule.lr)}")
-        self._last = self.iteration, now
-
-    def _average(self, loss: float) -> None:
-        """The mean of the last ``average_loss`` losses."""
-        window = max(1, self.param.average_loss)
-        self._recent = [*self._recent, loss][-window:]
-        self._mean = float(np.mean(self._recent))
+        return dict(found)
 
     def _heed_signals(self) -> None:
         self.signals.heed(self.signals.take())

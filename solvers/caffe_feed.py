@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from os import PathLike
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from handbrew.data import Dataset, FileFormatError, Transform, load, read_hdf5, read_mean
-from handbrew.data.hdf5 import SUFFIXES, Hdf5, hdf5_files, read_arrays
+from handbrew.data import FileFormatError, Transform
 from handbrew.data.shuffle import shuffled
+from handbrew.nets.caffe.blobs import read_mean
 
-from .arguments import as_dataset
 from .caffe_files import find
+from .caffe_samples import arrays_for, source_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Samples = Dataset | tuple[Any, Any] | Mapping[str, Any] | str | PathLike[str]
 # The parameters of the layers that read files, by type.
 READERS = {
     "Data": "data_param",
@@ -59,7 +57,9 @@ class Feed:
         lengths = {len(array) for array in self.arrays.values()}
         if len(lengths) != 1 or not min(lengths) or batch_size < 1:
             shapes = ", ".join(f"{top} {array.shape}" for top, array in self.arrays.items())
-            raise ValueError(f"expected arrays of as many samples and a batch of at least 1, got {shapes}; {batch_size}")
+            raise ValueError(
+                f"expected arrays of as many samples and a batch of at least 1, got {shapes}; {batch_size}"
+            )
         self._orders: dict[int, Array] = {}
 
     def __len__(self) -> int:
@@ -73,12 +73,12 @@ class Feed:
         return self._batch(rows)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shapes of a batch, without its axis."""
+        """The shapes of a batch, by top."""
         state = self.transform and self.transform.state()
         batch = self._batch(np.zeros(1, np.intp))
         if self.transform and state:
             self.transform.restore(state)
-        return {top: array.shape[1:] for top, array in batch.items()}
+        return {top: (self.batch_size, *array.shape[1:]) for top, array in batch.items()}
 
     def state(self) -> dict[str, Any]:
         """Where it stands."""
@@ -111,18 +111,6 @@ class Feed:
         return batch
 
 
-def read_samples(data: Samples | None, test_data: Samples | None = None) -> tuple[Any, Any]:
-    """The samples for training and those for tests, ``None`` where there are none: read, or still a file to read.
-
-    ``test_data`` gives its test part, or all of it if it has none. Bytes stay bytes: a ``transform_param`` scales them.
-    """
-    train, test = (None, None) if data is None else _read(data)
-    if test_data is not None:
-        train_part, test_part = _read(test_data)
-        test = train_part if test_part is None else test_part
-    return train, test
-
-
 def make_feeds(net: Any, samples: Any, folder: Path, *, training: bool, seed: int) -> list[Feed]:
     """The feeds of all data layers of a selected ``NetParameter``.
 
@@ -137,17 +125,21 @@ def make_feeds(net: Any, samples: Any, folder: Path, *, training: bool, seed: in
         If what there is does not fit.
     """
     feeds: list[Feed] = []
-    inputs = [(top, shape) for top, shape in input_shapes(net).items()]
+    inputs = [layer for layer in net.layer if layer.type == "Input"]
     if inputs and samples is not None:
-        arrays = arrays_for(samples, [top for top, _ in inputs])
-        feeds.append(Feed(arrays, inputs[0][1][0]))
+        shapes = [shape.dim for layer in inputs for shape in layer.input_param.shape]
+        if not shapes:
+            raise FileFormatError(
+                f"{inputs[0].name} (Input): declares no shape, so it is not known how large a batch is"
+            )
+        feeds.append(Feed(arrays_for(samples, [top for layer in inputs for top in layer.top]), shapes[0][0]))
         samples = None
     for layer in net.layer:
         if layer.type not in READERS:
             continue
         param, tops = getattr(layer, READERS[layer.type]), list(layer.top)
         try:
-            arrays = arrays_for(_source(layer, param, folder) if samples is None else samples, tops)
+            arrays = arrays_for(source_of(layer, param, folder) if samples is None else samples, tops)
             transform = make_transform(layer.transform_param, folder, training, seed)
             skip = int(np.random.default_rng(seed).integers(getattr(param, "rand_skip", 0) or 1))
             feeds.append(Feed(arrays, param.batch_size, transform, getattr(param, "shuffle", False), seed, skip))
@@ -158,19 +150,6 @@ def make_feeds(net: Any, samples: Any, folder: Path, *, training: bool, seed: in
     return feeds
 
 
-def input_shapes(net: Any) -> dict[str, tuple[int, ...]]:
-    """The shapes that ``Input`` layers declare, by top."""
-    found: dict[str, tuple[int, ...]] = {}
-    for layer in net.layer:
-        if layer.type == "Input":
-            shapes = [tuple(map(int, shape.dim)) for shape in layer.input_param.shape]
-            for i, top in enumerate(layer.top):
-                if not shapes:
-                    raise FileFormatError(f"{layer.name} (Input): declares no shape")
-                found[top] = shapes[min(i, len(shapes) - 1)]  # one for all, or one for each
-    return found
-
-
 def make_transform(param: Any, folder: Path, training: bool, seed: int) -> Transform | None:
     """What a ``transform_param`` asks for; ``None`` if that is nothing."""
     if param.mean_file and param.mean_value:
@@ -179,45 +158,3 @@ def make_transform(param: Any, folder: Path, training: bool, seed: int) -> Trans
     if param.scale == 1 and mean is None and not param.crop_size and not param.mirror:
         return None
     return Transform(param.scale, mean, param.crop_size, param.mirror, training=training, seed=seed)
-
-
-def arrays_for(samples: Any, tops: Sequence[str]) -> dict[str, Array]:
-    """The arrays for a data layer's tops: those of the tops' names, or X for the first and y for the second."""
-    if isinstance(samples, Path):
-        if set(tops) <= set(Hdf5(hdf5_files(samples)[0]).members):
-            return read_arrays(samples, tops)
-        samples = read_hdf5(samples)
-    if isinstance(samples, Mapping):
-        if missing := [top for top in tops if top not in samples]:
-            raise ValueError(f"expected an array for {missing[0]!r}, got {', '.join(samples)}")
-        return {top: np.asarray(samples[top]) for top in tops}
-    if len(tops) > 2:
-        raise ValueError(f"the tops {', '.join(tops)} need an HDF5 file with arrays of these names")
-    return dict(zip(tops, as_dataset(samples, "the samples"), strict=False))
-
-
-def _read(data: Samples) -> tuple[Any, Any]:
-    if isinstance(data, (Dataset, tuple, Mapping)):
-        return data, None
-    path = Path(data)
-    if path.suffix.lower() in (*SUFFIXES, ".txt"):
-        return path, None  # which arrays are wanted, the tops will tell
-    return load(path, raw=True)
-
-
-def _source(layer: Any, param: Any, folder: Path) -> Any:
-    """The samples that a layer names itself."""
-    source = getattr(param, "source", "")
-    how = "pass --data, or --test-data for a test net"
-    if not source or layer.type in ("ImageData", "WindowData"):
-        what = "names no source" if not source else "reads image files, which handbrew does not"
-        raise FileNotFoundError(f"{layer.name} ({layer.type}) {what}; {how}: IDX, npz, HDF5, LMDB")
-    try:
-        path = find(source, folder)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{layer.name} ({layer.type}): {error}; {how}") from None
-    if layer.type == "HDF5Data":
-        return path
-    if (path / "CURRENT").is_file():
-        raise FileFormatError(f"{path} is a LevelDB database, which handbrew does not read; make it LMDB, or {how}")
-    return load(path, raw=True)[0]

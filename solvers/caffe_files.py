@@ -15,6 +15,6 @@ def find(name: str, folder: Path) -> Path:
     """
     path = Path(name)
     for place in (path, folder / path, folder / path.name):
-        if place.exists():
+        if name and place.exists():
             return place
     raise FileNotFoundError(f"{name}: no such file or folder, neither from here nor from {folder}")

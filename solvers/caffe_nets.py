@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,13 @@ import numpy as np
 from handbrew.data import FileFormatError
 from handbrew.layers import inference
 from handbrew.nets import Graph
-from handbrew.nets.caffe import read_net, select, to_graph
+from handbrew.nets.caffe.load import build, to_graph
+from handbrew.nets.caffe.select import select
+from handbrew.nets.caffe.text import read_net
 
-from .caffe_feed import Feed, Samples, make_feeds
+from .caffe_feed import READERS, make_feeds
 from .caffe_files import find
+from .caffe_lines import Values, values_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -40,16 +43,25 @@ class FedNet:
     """
 
     def __init__(
-        self, net: Any, samples: Any, folder: Path, *, training: bool, seed: int, custom: Mapping[str, Any] | None = None
+        self,
+        net: Any,
+        samples: Any,
+        folder: Path,
+        *,
+        training: bool,
+        seed: int,
+        custom: Mapping[str, Any] | None = None,
     ) -> None:
         self.param, self.graph = net, to_graph(net, custom)
         self.graph.seed = seed
         self.graph.train(training)
         self.feeds = make_feeds(net, samples, folder, training=training, seed=seed)
-        shapes = {top: shape for feed in self.feeds for top, shape in feed.shapes().items()}
-        if unfed := [name for name in self.graph.inputs if name not in shapes]:
+        tops = [top for layer in net.layer if layer.type == "Input" or layer.type in READERS for top in layer.top]
+        self._tops = dict(zip(self.graph.inputs, tops, strict=True))
+        fed = {top: shape for feed in self.feeds for top, shape in feed.shapes().items()}
+        if unfed := [top for top in tops if top not in fed]:
             raise FileNotFoundError(f"nothing to feed the blob {unfed[0]!r} with; pass --data")
-        self.graph.build(_one([shapes[name] for name in self.graph.data]))
+        build(self.graph, [fed[top] for top in tops])
         for p in self.graph.params.values():
             p.trainable &= p.lr_mult != 0  # Caffe computes no gradient for these, so they count in no norm
         self.outputs: dict[str, Any] = {}
@@ -57,15 +69,18 @@ class FedNet:
     def forward(self) -> float:
         """Run the next batch; return the total loss, 0 for a net without."""
         batch = {top: array for feed in self.feeds for top, array in feed.next().items()}
-        self.graph.forward(**{name: batch[name] for name in self.graph.inputs})
+        inputs: dict[str, Any] = {name: batch[top] for name, top in self._tops.items()}
+        self.graph.forward(**inputs)
         blobs, weights = self.graph.blobs, self.graph.loss_weights
         self.outputs = {name: blobs[name] for name in self.graph.outputs}
         return float(sum(weight * np.sum(blobs[name], dtype=np.float64) for name, weight in weights.items()))
 
-    def test(self) -> float:
-        """The same without a trace in the layers, in evaluation mode."""
-        with inference(self.graph):
-            return self.forward()
+    def test(self, batches: int) -> Iterator[tuple[float, Values]]:
+        """Run so many batches, leaving no trace in the layers; yield each one's loss and outputs."""
+        for _ in range(batches):
+            with inference(self.graph):
+                loss = self.forward()
+            yield loss, values_of(self.outputs)
 
     def share(self, other: Graph) -> None:
         """Take over the parameters and buffers of the other's layers of the same names.
@@ -89,7 +104,9 @@ def train_description(param: Any, folder: Path, level: int = 0, stages: Sequence
     """The ``NetParameter`` that a solver trains."""
     given = [name for name in ("net", "net_param", "train_net", "train_net_param") if param.HasField(name)]
     if len(given) != 1:
-        raise FileFormatError(f"solver: expected one of net, net_param, train_net, train_net_param; got {given or 'none'}")
+        raise FileFormatError(
+            f"solver: expected one of net, net_param, train_net, train_net_param; got {given or 'none'}"
+        )
     return _selected(_net(param, given[0], folder), "train", [param.train_state], level, stages)
 
 
@@ -126,10 +143,3 @@ def _selected(net: Any, phase: str, states: list[Any], level: int, stages: Seque
         if state is not None:
             level, stages = state.level if state.HasField("level") else level, [*state.stage, *stages]
     return select(net, phase, level, tuple(stages))
-
-
-def _one(shapes: list[Any]) -> Any:
-    return shapes[0] if len(shapes) == 1 else tuple(shapes)
-
-
-__all__ = ["FedNet", "Feed", "Samples", "test_descriptions", "train_description"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from handbrew.data import FileFormatError
 from handbrew.layers import StateError
 from handbrew.nets import Graph
-from handbrew.nets.caffe import load_weights, read_caffemodel, save_caffemodel
+from handbrew.nets.caffe.hdf5_weights import write_hdf5
+from handbrew.nets.caffe.transfer import load_weights, save_caffemodel, weights_of
+from handbrew.nets.caffe.weights import read_caffemodel
 from handbrew.nets.safetensors import SNAPSHOT
 from handbrew.nets.saving import fitting
 
@@ -45,8 +46,12 @@ def write_snapshot(solver: CaffeSolver) -> None:
     """See ``CaffeSolver.snapshot``."""
     name = f"{solver.prefix}_iter_{solver.iteration}"
     model, state = Path(f"{name}.caffemodel"), Path(f"{name}{STATE}")
-    solver.log(f"Snapshotting to binary proto file {model}")
-    save_caffemodel(model, solver.train.param, solver.net)
+    if solver.param.snapshot_format == solver.param.HDF5:
+        solver.log(f"Snapshotting to HDF5 file {model}.h5")
+        write_hdf5(f"{model}.h5", weights_of(solver.net))
+    else:
+        solver.log(f"Snapshotting to binary proto file {model}")
+        save_caffemodel(model, solver.train.param, solver.net)
     solver.log(f"Snapshotting solver state to safetensors file {state}")
     nets = [solver.train, *solver.tests]
     tree = {

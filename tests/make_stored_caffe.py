@@ -8,9 +8,9 @@ Weights are put into wire format by hand, so that nothing here is handbrew's. Th
   Reduction, SPP, Threshold, Tile (an ONNX operator there), all losses and Accuracy;
 - options that it refuses: Pooling's round_mode, Scale's num_axes 0, Reshape's negative axis, the old names concat_dim
   and slice_dim;
-- options that it does not heed, or heeds otherwise than Caffe: Deconvolution's dilation, InnerProduct's transpose, LRN's
-  k (always 1) and its alpha where the prototxt has none (far less than 1), MVN's eps (inside the root), all of Log's,
-  Swish's beta (always 1).
+- options that it does not heed, or heeds otherwise than Caffe: Deconvolution's dilation, InnerProduct's transpose,
+  LRN's k (always 1) and its alpha where the prototxt has none (far less than 1), MVN's eps (inside the root), all of
+  Log's, Swish's beta (always 1).
 
 The windows of Pooling overlap or touch: Caffe itself reads beyond the image's end where they do not.
 """

@@ -92,7 +92,7 @@ def test_no_sample_changes_nothing():
 
 
 def test_what_is_refused():
-    with pytest.raises(ShapeError, match="CaffeBatchNorm: expected .* got a vector"):
+    with pytest.raises(ShapeError, match=r"CaffeBatchNorm: expected .* got a vector"):
         CaffeBatchNorm().forward(np.ones(3, np.float32))
     layer = CaffeBatchNorm()
     layer.build((3,))

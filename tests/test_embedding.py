@@ -16,14 +16,15 @@ def test_against_a_loop(shape, dtype, bias):
     y = layer.forward(ids)
     dy = normal(y.shape, np.float32)
     assert layer.backward(dy) is None
+    assert layer.backward(dy) is None  # which adds the same again
     assert y.dtype == np.float32
     dW = np.zeros((5, 3))
     for at in np.ndindex(shape):
         np.testing.assert_array_equal(y[at], layer.W.data[ids[at]] + (0.5 if bias else 0))
-        dW[ids[at]] += dy[at]
+        dW[ids[at]] += 2 * dy[at]
     np.testing.assert_allclose(layer.W.grad, dW, rtol=1e-5, atol=1e-6)
     if bias:
-        np.testing.assert_allclose(layer.b.grad, dy.reshape(-1, 3).sum(0), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(layer.b.grad, 2 * dy.reshape(-1, 3).sum(0), rtol=1e-5, atol=1e-6)
 
 
 def test_it_is_affine_of_one_hot_vectors():

@@ -228,3 +228,14 @@ def test_freezing_a_layer_freezes_all_its_parameters():
     assert block.trainable
     with pytest.raises(NotBuiltError):
         Affine(3).trainable = False
+
+
+def test_multipliers_that_are_set_before_the_parameters_are_there():
+    layer = Affine(3)
+    layer._multipliers = [(2.0, 0.5), (0.0, 1.0)]
+    twin = layer.tied()
+    layer.build((4,))
+    twin.build((4,))
+    assert (layer.W.lr_mult, layer.W.decay_mult, layer.W.trainable) == (2, 0.5, True)
+    assert (layer.b.lr_mult, layer.b.trainable) == (0, False)
+    assert twin.b is layer.b

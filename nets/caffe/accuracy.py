@@ -50,6 +50,11 @@ class CaffeAccuracy(Layer):
     def build(self, in_shape: Any) -> Any:
         return ((), ()) if self.per_class else ()
 
+    @property
+    def built(self) -> bool:
+        """True from the start: it has no arrays, and a graph does not know the labels' shape to build it for."""
+        return True
+
     def forward(self, scores: Array, labels: Array) -> Any:
         at = axis_of(self.where, self.axis, scores.shape)
         positions = math.prod((*scores.shape[:at], *scores.shape[at + 1 :]))

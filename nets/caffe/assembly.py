@@ -63,13 +63,15 @@ class Assembly:
 
     def add(self, proto: Any, place: int, name: str, kind: Kind | None) -> None:
         """Add a layer's nodes; without a kind its tops are inputs."""
+        if kind is not None and not proto.top and proto.type in map_losses.LOSSES:
+            named = type(proto)(top=[name])  # Caffe names it, too
+            named.MergeFrom(proto)
+            proto = named
         spec = Spec(proto, place, self._ranks.get(proto.bottom[0]) if proto.bottom else None)
         if kind is None:
             self._give(spec)
             return
         reads = [self.tops.read(spec.where, bottom) for bottom in proto.bottom]
-        if not proto.top and proto.type in map_losses.LOSSES:
-            spec.proto.top.append(name)  # Caffe names it, too
         self._count(spec, kind)
         try:
             chain, learned = self._chain(spec, kind)

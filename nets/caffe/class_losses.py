@@ -50,6 +50,11 @@ class CaffeSoftmaxLoss(SoftmaxFirst):
     def build(self, in_shape: Any) -> Any:
         return ((), in_shape[0]) if self.probabilities else ()
 
+    @property
+    def built(self) -> bool:
+        """True from the start: it has no arrays, and a graph does not know the labels' shape to build it for."""
+        return True
+
     def forward(self, scores: Array, target: Any, weight: Any = None) -> Any:
         c = self.cache
         shifted, log_total = self._softmax(scores)

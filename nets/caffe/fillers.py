@@ -130,9 +130,13 @@ def initializer(filler: Any, transposed: bool = False, same_fans: bool = False) 
     return Transposed(made) if transposed else made
 
 
-def describe_filler(init: Initializer, filler: Any) -> None:
-    """Fill in a FillerParameter, where Caffe has a filler that does the same."""
+def describe_filler(init: Initializer, filler: Any, swapped_fans: bool = False) -> None:
+    """Fill in a FillerParameter, where Caffe has a filler that does the same.
+
+    ``swapped_fans``: Caffe's fan_in is the layer's fan_out, and the other way round.
+    """
     while isinstance(init, (ByShape, Transposed)):
+        swapped_fans = swapped_fans and not isinstance(init, ByShape)
         init = init.filler
     if isinstance(init, Constant):
         filler.value = init.value
@@ -154,3 +158,5 @@ def describe_filler(init: Initializer, filler: Any) -> None:
     elif isinstance(init, (LeCun, Glorot)) and init.distribution == "uniform":
         filler.type = "xavier"
         filler.variance_norm = NORMS.index("average" if isinstance(init, Glorot) else "fan_in")
+    if swapped_fans and filler.type in ("xavier", "msra") and filler.variance_norm < 2:
+        filler.variance_norm = 1 - filler.variance_norm

@@ -136,7 +136,8 @@ def build(graph: Graph, shapes: list[Shape]) -> None:
             graph.build(samples[0] if len(samples) == 1 else tuple(samples))
         except ShapeError:  # or a sample's shape depends on their number: then only a pass can tell
             with inference(graph):
-                graph.forward(**{name: np.zeros(shape, np.float32) for name, shape in by_name.items()})
+                zeros: dict[str, Any] = {name: np.zeros(shape, np.float32) for name, shape in by_name.items()}
+                graph.forward(**zeros)
     except (ShapeError, LabelError) as error:
         raise FileFormatError("; ".join([str(error), *getattr(error, "__notes__", [])])) from error
 

@@ -26,8 +26,7 @@ class CaffeReshape(Layer):
     Raises
     ------
     ShapeError
-        If the sizes do not fit; or from ``build``, which does not know how many samples there will be, if the
-        shape of a sample depends on that. Then ``forward`` tells.
+        If the sizes do not fit; or from ``build`` if a sample's shape depends on how many there will be.
     """
 
     backward_uses = ()
@@ -104,6 +103,7 @@ class CaffeConcat(Layer):
     """
 
     backward_uses = ()
+    build_first = False
 
     def __init__(self, axis: int = 1) -> None:
         self.axis = axis
@@ -114,7 +114,7 @@ class CaffeConcat(Layer):
 
     def build(self, in_shape: Any) -> Any:
         shapes = in_shape if in_shape and isinstance(in_shape[0], tuple) else (in_shape,)
-        at, first = self._common_axis([(1, *shape) for shape in shapes]), shapes[0]
+        at, first = self._common_axis([(None, *shape) for shape in shapes]), shapes[0]
         return first if at == 0 else (*first[: at - 1], sum(shape[at - 1] for shape in shapes), *first[at:])
 
     def forward(self, *inputs: Array) -> Array:
@@ -133,7 +133,7 @@ class CaffeConcat(Layer):
     def flops(self) -> int:
         return 0
 
-    def _common_axis(self, shapes: list[tuple[int, ...]]) -> int:
+    def _common_axis(self, shapes: list[tuple[Any, ...]]) -> int:
         at = axis_of(self.where, self.axis, shapes[0])
         if any(s[:at] + s[at + 1 :] != shapes[0][:at] + shapes[0][at + 1 :] for s in shapes):
             raise ShapeError(

@@ -9,8 +9,8 @@ from handbrew.data import FileFormatError
 from handbrew.layers import Bias, Layer
 
 from .fillers import initializer
+from .places import slots_of
 from .spec import Spec
-from .transfer import slots_of
 
 Names = tuple[str, ...]
 # Where the types with weights and a bias keep their options.
@@ -60,8 +60,9 @@ class Sharing:
     def splits(self, layer: Any) -> bool:
         """Whether weights and bias have to be layers of their own: others share only a part of them."""
         names = names_of(layer)
-        shared = any(len(self._users[name]) > 1 for name in names if name)
-        return shared and len(names) == 2 and any(set(self._users[name]) != {names} for name in names if name)
+        users = [self._users[name] for name in names if name]
+        shared, alike = any(len(of) > 1 for of in users), all(set(of) == {names} for of in users)
+        return shared and len(names) == 2 and not (alike and all(names))
 
     def attach(self, spec: Spec, layers: Sequence[Layer], names: Names | None = None) -> None:
         """Give the layers made for ``spec`` that learn their multipliers, and the parameters of others."""
@@ -74,7 +75,8 @@ class Sharing:
                 self._attach(spec, layer, (name,), [each])
 
     def _attach(self, spec: Spec, layer: Layer, names: Names, said: list[tuple[float, float]]) -> None:
-        layer._multipliers = tuple(said)
+        known = slots_of(layer, len(spec.proto.bottom)) or ()
+        layer._multipliers = (*said, *[(1.0, 1.0)] * (len(known) - len(said)))  # Caffe's default, whatever ours is
         if not names or "" in names:
             return
         owner, of = self._owners.setdefault(names, (layer, spec))

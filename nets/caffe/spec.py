@@ -55,3 +55,7 @@ class Kind(NamedTuple):
 def short(number: float) -> float:
     """A float32 of a message as the number that was written: 0.1, not 0.10000000149011612."""
     return float(str(np.float32(number)))
+
+
+class InexpressibleError(ValueError):
+    """A layer that Caffe does not have."""

@@ -16,8 +16,11 @@ from .schema import messages
 from .upgrade import upgrade_net, upgrade_solver
 
 LONGEST = 1 << 21  # bytes; the prototxts of the largest published nets have half a million
+MOST_MESSAGES = 1 << 16  # each takes hundreds of bytes of memory, and two of text
 _UNKNOWN = re.compile(r'(?P<what>Message|Enum) type "(?P<owner>[\w.]+)" has no (?:field|value) named "?(?P<name>\w*)')
 _LONGEST_REASON = 2000  # characters
+_STRING_OR_COMMENT = r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|#[^\n]*'
+_PYTHONS_NUMBER = re.compile(_STRING_OR_COMMENT + r"|(?<![\w.+-])(\+\S+|-?(?:0[bBoO]\w+|[\d.][\w.]*_[\w.]*))")
 
 
 def read_net(source: str | PathLike[str]) -> Any:
@@ -74,11 +77,22 @@ def _parse(source: str | PathLike[str], message: Any) -> tuple[Path, Any]:
     # What encoding a comment is in does not matter; a string has to be UTF-8 or protobuf refuses it.
     text = data.decode("utf-8-sig", errors="surrogateescape")
     with reading(path):
+        _check(text)
         try:
             text_format.Parse(text, message)
         except text_format.ParseError as error:
             raise FileFormatError(_explain(error, text)) from error
     return path, message
+
+
+def _check(text: str) -> None:
+    """Refuse what protobuf would take at any cost: messages without end, and numbers that only Python has."""
+    messages = text.count("{") + text.count("<")
+    if messages > MOST_MESSAGES:
+        raise FileFormatError(f"has {messages} messages; no prototxt of more than {MOST_MESSAGES} is read")
+    for match in _PYTHONS_NUMBER.finditer(text):
+        if match[1]:
+            raise FileFormatError(f"line {text.count(chr(10), 0, match.start()) + 1}: {match[1]:.40} is not a number")
 
 
 def _load(source: str | PathLike[str]) -> tuple[Path, bytes]:

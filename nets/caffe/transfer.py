@@ -7,39 +7,15 @@ from collections.abc import Iterable, Sequence
 from os import PathLike
 from typing import Any
 
-import numpy as np
-
 from handbrew.data import FileFormatError
-from handbrew.layers import Affine, Bias, Buffer, Conv2D, ConvTranspose2D, Embedding, Layer, PReLU, Scale
-from handbrew.layers.given import Given
 
 from ..graph import Graph
 from ..wiring import GraphNode
-from .batch_norm import CaffeBatchNorm
-from .inner_product import InnerProduct
 from .naming import clean, layer_names
-from .sources import Parameter
+from .places import UNNAMED, Place, places_of, slots_of
 from .weights import LayerWeights, write_caffemodel
 
-Array = np.ndarray[Any, np.dtype[Any]]
-Slots = tuple[str, ...]
-UNNAMED = "blob "  # begins the name of an array that only a user's layer knows
 BIAS = "/bias"  # ends the name of a layer that is another one's bias
-
-
-def slots_of(layer: Layer, inputs: int = 1) -> Slots | None:
-    """The names of a layer's arrays in the order of Caffe's blobs; ``None`` where only the layer itself can say."""
-    if isinstance(layer, (Affine, InnerProduct, Conv2D, ConvTranspose2D, Embedding)):
-        return ("W", "b") if layer.bias else ("W",)
-    if isinstance(layer, Scale):
-        return (("W",) if inputs == 1 else ()) + (("b",) if layer.bias else ())
-    if isinstance(layer, Bias):
-        return ("b",) if inputs == 1 else ()
-    if isinstance(layer, CaffeBatchNorm):
-        return ("sum_mean", "sum_var", "weight")
-    if isinstance(layer, PReLU):
-        return ("slope",)
-    return ("W",) if isinstance(layer, Parameter) else None
 
 
 def load_weights(net: Graph, weights: Iterable[LayerWeights]) -> None:
@@ -54,7 +30,7 @@ def load_weights(net: Graph, weights: Iterable[LayerWeights]) -> None:
     """
     weights = list(weights)
     names, nodes = {clean(given.name) for given in weights}, {node.name: node for node in net.nodes}
-    wrong, found = list[str](), list[tuple[list[_Place], LayerWeights]]()
+    wrong, found = list[str](), list[tuple[list[Place], LayerWeights]]()
     taken: set[str] = set()
     for given in weights:
         name = _target(clean(given.name), nodes, taken)
@@ -96,68 +72,6 @@ def save_caffemodel(path: str | PathLike[str], net: Any, graph: Graph) -> None:
     )
 
 
-class _Place:
-    """Where one blob goes: an array of a layer that is built, or will be."""
-
-    def __init__(self, name: str, layer: Layer, slot: str, transposed: bool = False) -> None:
-        self.name, self.layer, self.slot, self.transposed = name, layer, slot, transposed
-
-    @property
-    def array(self) -> Buffer | None:
-        arrays: dict[str, Buffer] = {**self.layer._shared.params, **self.layer._shared.buffers}
-        return arrays.get(self.slot)
-
-    def misfit(self, blob: Array) -> str | None:
-        """What is wrong with a blob, as far as can be said."""
-        array = self.array
-        return None if array is None or self.fit(blob, array.shape) is not None else self.said(blob, array.shape)
-
-    def said(self, blob: Array, shape: tuple[int, ...]) -> str:
-        there = shape[::-1] if self.transposed else shape
-        return f"{self.name}, {self.slot}: expected a blob of shape {there}, got {blob.shape}"
-
-    def fit(self, blob: Array, shape: tuple[int, ...]) -> Array | None:
-        """The blob as an array of ``shape``, if it is one but for leading axes of length 1, as old files have them."""
-        wanted = shape[::-1] if self.transposed else shape
-        if _without_ones(blob.shape) != _without_ones(wanted):
-            return None
-        blob = blob.reshape(wanted)
-        return blob.T if self.transposed else blob
-
-    def put(self, blob: Array) -> None:
-        array = self.array
-        if array is not None:
-            array.data = self.fit(blob, array.shape)
-        else:
-            pending = self.layer._given
-            self.layer._given = pending = pending if isinstance(pending, Pending) else Pending()
-            pending.blobs[self.slot] = self, blob
-
-    def get(self) -> Array:
-        array = self.array
-        assert array is not None, f"{self.name} is not built"
-        return np.array(array.data.T if self.transposed else array.data, order="C")
-
-
-class Pending(Given):
-    """Blobs for a layer that is not built yet; those of a user's own layer are for its arrays in turn."""
-
-    def __init__(self) -> None:
-        self.blobs: dict[str, tuple[_Place, Array]] = {}
-
-    def take(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        unnamed = next((slot for slot in self.blobs if slot.startswith(UNNAMED)), None)
-        if name not in self.blobs and unnamed is not None:
-            self.blobs[name] = self.blobs.pop(unnamed)
-        if name not in self.blobs:
-            raise FileFormatError(f"the weights have no {name} for a layer that needs one of shape {shape}")
-        place, blob = self.blobs[name]
-        array = place.fit(blob, shape)
-        if array is None:
-            raise FileFormatError(f"{place.said(blob, shape)}; rename the layer, so that it keeps what it begins with")
-        return np.array(array, dtype, order="C")
-
-
 def _target(name: str, nodes: dict[str, GraphNode], taken: set[str]) -> str | None:
     """The layer that weights of that name are for: the first one that has any, of several that Caffe calls so."""
     found, number = name, 1
@@ -169,28 +83,19 @@ def _target(name: str, nodes: dict[str, GraphNode], taken: set[str]) -> str | No
     return None
 
 
-def _places(nodes: dict[str, GraphNode], name: str, count: int = 1, apart: bool = False) -> list[_Place]:
+def _places(nodes: dict[str, GraphNode], name: str, count: int = 1, apart: bool = False) -> list[Place]:
     """Where ``count`` blobs of a layer go; its bias may be another layer, unless that is a layer of the file's too."""
     node = nodes[name]
-    layer, slots = node.layer, slots_of(node.layer, len(node.inputs))
-    if slots is None:
-        foreign = not (layer.built or type(layer).__module__.startswith("handbrew."))
-        slots = tuple(f"{UNNAMED}{i}" for i in range(count)) if foreign else tuple(layer._shared.params)
-    transposed = isinstance(layer, (Affine, InnerProduct))
-    places = [_Place(name, layer, slot, transposed and slot == "W") for slot in slots]
-    own = nodes.get(name + BIAS)
-    return places + ([_Place(own.name, own.layer, "b")] if own is not None and not apart else [])
+    layer, own = node.layer, nodes.get(name + BIAS)
+    if slots_of(layer) is None and not (layer.built or type(layer).__module__.startswith("handbrew.")):
+        places = [Place(name, layer, f"{UNNAMED}{i}") for i in range(count)]
+    else:
+        places = places_of(name, layer, len(node.inputs))
+    return places + ([Place(own.name, own.layer, "b")] if own is not None and not apart else [])
 
 
-def _misfits(given: LayerWeights, places: Sequence[_Place]) -> list[str]:
+def _misfits(given: LayerWeights, places: Sequence[Place]) -> list[str]:
     if len(given.blobs) != len(places):
         return [f"{given.name}: expected {len(places)} blobs, got {len(given.blobs)}"]
     said = (place.misfit(blob) for place, blob in zip(places, given.blobs, strict=True))
     return [text for text in said if text is not None]
-
-
-def _without_ones(shape: Sequence[int]) -> tuple[int, ...]:
-    shape = tuple(shape)
-    while shape[:1] == (1,):
-        shape = shape[1:]
-    return shape

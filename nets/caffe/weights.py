@@ -105,7 +105,7 @@ def _read_layer_v1(data: memoryview) -> tuple[str, str, list[memoryview]]:
 
 
 def _parts(data: memoryview, blobs: int) -> tuple[dict[int, Value], list[memoryview]]:
-    """The last value of each of the first fields, and all of the field of blobs."""
+    """The last value of each field of text (or TYPE_V1), and all of the field of blobs."""
     parts: dict[int, Value] = {}
     found = []
     for number, value in fields(data):
@@ -113,7 +113,7 @@ def _parts(data: memoryview, blobs: int) -> tuple[dict[int, Value], list[memoryv
             found.append(value)
             if len(found) > MOST_BLOBS:
                 raise FileFormatError(f"a layer has more than {MOST_BLOBS} blobs")
-        elif number <= TYPE_V1:
+        elif number <= TYPE_V1 and isinstance(value, int if number == TYPE_V1 else memoryview):
             parts[number] = value
     return parts, found
 

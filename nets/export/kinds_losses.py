@@ -11,23 +11,26 @@ from handbrew import layers as hb
 from handbrew.layers import Layer
 
 from . import plain_activations as activations
+from . import plain_errors as errors
 from . import plain_losses as losses
-from .kinds import Call
+from .call import Call
 
-_PLAIN: dict[type[Layer], tuple[Callable[..., Any], tuple[str, ...]]] = {  # the function, and the options that are attributes of the same name
+_PLAIN: dict[
+    type[Layer], tuple[Callable[..., Any], tuple[str, ...]]
+] = {  # the function, and the options that are attributes of the same name
     hb.SoftmaxCrossEntropy: (
-        losses.softmax_cross_entropy,
+        losses.weighted_cross_entropy,
         ("axis", "class_weight", "ignore_index", "label_smoothing", "reduction"),
     ),
     hb.NegativeLogLikelihood: (
         losses.negative_log_likelihood,
         ("axis", "class_weight", "ignore_index", "reduction"),
     ),
-    hb.SigmoidCrossEntropy: (losses.sigmoid_cross_entropy, ("pos_weight", "reduction")),
-    hb.MeanSquaredError: (losses.mean_squared_error, ("reduction",)),
-    hb.EuclideanLoss: (losses.euclidean_loss, ("reduction",)),
-    hb.MeanAbsoluteError: (losses.mean_absolute_error, ("reduction",)),
-    hb.Huber: (losses.huber, ("delta", "reduction")),
+    hb.SigmoidCrossEntropy: (errors.sigmoid_cross_entropy, ("pos_weight", "reduction")),
+    hb.MeanSquaredError: (errors.mean_squared_error, ("reduction",)),
+    hb.EuclideanLoss: (errors.euclidean_loss, ("reduction",)),
+    hb.MeanAbsoluteError: (errors.mean_absolute_error, ("reduction",)),
+    hb.Huber: (errors.huber, ("delta", "reduction")),
     hb.MulticlassHinge: (losses.multiclass_hinge, ("margin", "axis", "reduction")),
     hb.OneVsRestHinge: (losses.one_vs_rest_hinge, ("norm", "axis", "reduction")),
 }
@@ -43,6 +46,10 @@ def loss_call(loss: Layer, ndim: int) -> Call | None:
         options["axis"] %= ndim
     if options.get("class_weight") is not None:
         options["class_weight"] = tuple(np.ravel(options["class_weight"]).tolist())
+    if type(loss) is hb.SoftmaxCrossEntropy:
+        plain = hb.SoftmaxCrossEntropy(axis=loss.axis)
+        if loss.config() == plain.config():
+            return Call(losses.softmax_cross_entropy, {}, {"axis": options["axis"]})
     if np.ndim(options.get("pos_weight", 0)):
         return None
     return Call(function, {}, options)

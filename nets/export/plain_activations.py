@@ -10,12 +10,22 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def relu(x: Array, negative_slope: float = 0.0) -> Array:
+def relu(x: Array) -> Array:
+    """y = x where x > 0, else 0."""
+    return np.maximum(x, 0)
+
+
+def relu_back(dy: Array, x: Array) -> Array:
+    """dx = dy where x > 0, else 0."""
+    return dy * (x > 0)
+
+
+def leaky_relu(x: Array, negative_slope: float) -> Array:
     """y = x where x > 0, else a x."""
     return np.maximum(x, 0) + negative_slope * np.minimum(x, 0)
 
 
-def relu_back(dy: Array, x: Array, negative_slope: float = 0.0) -> Array:
+def leaky_relu_back(dy: Array, x: Array, negative_slope: float) -> Array:
     """dx = dy where x > 0, else a dy."""
     return dy * (x > 0) + negative_slope * dy * (x <= 0)
 
@@ -73,15 +83,15 @@ def softplus_back(dy: Array, x: Array) -> Array:
     return dy * -np.expm1(-softplus(x))
 
 
-def silu(x: Array, beta: float = 1.0) -> Array:
-    """y = x s,  s = sigmoid(beta x)."""
-    return x * (0.5 * np.tanh(0.5 * beta * x) + 0.5)
+def silu(x: Array, factor: float = 1.0) -> Array:
+    """y = x s,  s = sigmoid(factor x)."""
+    return x * sigmoid(factor * x)
 
 
-def silu_back(dy: Array, x: Array, beta: float = 1.0) -> Array:
-    """dx = dy (s + beta y (1 - s))."""
-    s = 0.5 * np.tanh(0.5 * beta * x) + 0.5
-    return dy * (s + beta * x * s * (1 - s))
+def silu_back(dy: Array, x: Array, factor: float = 1.0) -> Array:
+    """dx = dy (s + factor y (1 - s))."""
+    s = sigmoid(factor * x)
+    return dy * (s + factor * x * s * (1 - s))
 
 
 def gelu(x: Array) -> Array:

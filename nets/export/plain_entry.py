@@ -14,12 +14,28 @@ def check(x: Any, shape: tuple[int, ...], dtype: Any) -> Array:
     x = np.asarray(x)
     if x.shape[1:] != shape or not x.ndim:
         raise ValueError(f"expected samples of shape {shape}, as an array (N, …), got one of shape {x.shape}")
+    if dtype is int and x.dtype.kind not in "iu":
+        raise ValueError(f"expected integers, got {x.dtype}")
     return x.astype(dtype)
 
 
+def as_target(target: Any, dtype: Any) -> Array:
+    """Labels as they are, quantities in the precision of the net."""
+    target = np.asarray(target)
+    return target.astype(dtype) if target.dtype.kind == "f" else target
+
+
 def difference(found: Any, expected: Any) -> float:
-    """The largest difference, as a part of the largest number expected; infinite if the shapes differ."""
+    """The largest difference, as a part of the largest number expected; infinite if the shapes differ.
+
+    Where all that is expected is as small as a rounding error, as a part of 1e-6.
+    """
     found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
     if found.shape != expected.shape:
         return float("inf")
-    return float(np.abs(found - expected).max(initial=0) / max(np.abs(expected).max(initial=0), 1e-30))
+    return float(np.abs(found - expected).max(initial=0) / max(np.abs(expected).max(initial=0), 1e-6))
+
+
+def own_units(z: Array, mean: Array, deviation: Array) -> Array:
+    """The quantities that the net was trained with a scale of: z deviation + mean."""
+    return z * deviation + mean

@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from .plain_activations import log_softmax, sigmoid, softmax
+from .plain_activations import log_softmax, softmax
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def one_hot(labels: Array, scores: Array, axis: int = 1) -> Array:
     """1 at each label along the classes' axis, 0 elsewhere; nothing at labels that are no class."""
-    classes = np.arange(scores.shape[axis]).reshape(-1, *[1] * (scores.ndim - 1 - axis % scores.ndim))
+    if labels.shape != scores.shape[:axis] + scores.shape[axis + 1 :]:
+        raise ValueError(f"expected a label for each of the scores of shape {scores.shape}, got shape {labels.shape}")
+    classes = np.arange(scores.shape[axis]).reshape(-1, *[1] * (scores.ndim - 1 - axis))
     return (np.expand_dims(labels, axis) == classes).astype(scores.dtype)
 
 
@@ -39,7 +41,18 @@ def class_shares(
     return weight * smooth * np.expand_dims(counted, axis), total or np.inf
 
 
-def softmax_cross_entropy(
+def softmax_cross_entropy(scores: Array, labels: Array, axis: int = 1) -> float:
+    """-log p of each label,  p = softmax(scores), on average."""
+    right = one_hot(labels, scores, axis)
+    return float(-(right * log_softmax(scores, axis)).sum(dtype=np.float64) / labels.size)
+
+
+def softmax_cross_entropy_back(dloss: float, scores: Array, labels: Array, axis: int = 1) -> Array:
+    """p - onehot(label), divided by the number of labels."""
+    return (softmax(scores, axis) - one_hot(labels, scores, axis)) * (dloss / labels.size)
+
+
+def weighted_cross_entropy(
     scores: Array,
     target: Array,
     axis: int = 1,
@@ -53,7 +66,7 @@ def softmax_cross_entropy(
     return float(-(q * log_softmax(scores, axis)).sum(dtype=np.float64) / total)
 
 
-def softmax_cross_entropy_back(
+def weighted_cross_entropy_back(
     dloss: float,
     scores: Array,
     target: Array,
@@ -93,66 +106,6 @@ def negative_log_likelihood_back(
     """-1 at the label, divided as the loss is."""
     q, total = class_shares(scores, target, axis, class_weight, ignore_index, 0.0, reduction)
     return -q * (dloss / total)
-
-
-def sigmoid_cross_entropy(scores: Array, target: Array, pos_weight: float = 1.0, reduction: str = "mean") -> float:
-    """-w t log p - (1 - t) log(1 - p),  p = sigmoid(scores), for every element."""
-    tail = np.log1p(np.exp(-np.abs(scores)))
-    losses = pos_weight * target * (np.maximum(-scores, 0) + tail) + (1 - target) * (np.maximum(scores, 0) + tail)
-    return float(losses.sum(dtype=np.float64) / (1 if reduction == "sum" else losses.size))
-
-
-def sigmoid_cross_entropy_back(
-    dloss: float, scores: Array, target: Array, pos_weight: float = 1.0, reduction: str = "mean"
-) -> Array:
-    """(1 - t) p - w t (1 - p)."""
-    p, t = sigmoid(scores), target.astype(scores.dtype)
-    return ((1 - t) * p - pos_weight * t * (1 - p)) * (dloss / (1 if reduction == "sum" else scores.size))
-
-
-def mean_squared_error(scores: Array, target: Array, reduction: str = "mean") -> float:
-    """(scores - target)², for every element."""
-    losses = (scores - target) ** 2
-    return float(losses.sum(dtype=np.float64) / (1 if reduction == "sum" else losses.size))
-
-
-def mean_squared_error_back(dloss: float, scores: Array, target: Array, reduction: str = "mean") -> Array:
-    """2 (scores - target)."""
-    return 2 * (scores - target) * (dloss / (1 if reduction == "sum" else scores.size))
-
-
-def euclidean_loss(scores: Array, target: Array, reduction: str = "mean") -> float:
-    """Half the sum of (scores - target)², for every sample."""
-    losses = (scores - target) ** 2
-    return float(losses.sum(dtype=np.float64) / 2 / (1 if reduction == "sum" else len(scores)))
-
-
-def euclidean_loss_back(dloss: float, scores: Array, target: Array, reduction: str = "mean") -> Array:
-    """scores - target."""
-    return (scores - target) * (dloss / (1 if reduction == "sum" else len(scores)))
-
-
-def mean_absolute_error(scores: Array, target: Array, reduction: str = "mean") -> float:
-    """|scores - target|, for every element."""
-    losses = np.abs(scores - target)
-    return float(losses.sum(dtype=np.float64) / (1 if reduction == "sum" else losses.size))
-
-
-def mean_absolute_error_back(dloss: float, scores: Array, target: Array, reduction: str = "mean") -> Array:
-    """sign(scores - target)."""
-    return np.sign(scores - target) * (dloss / (1 if reduction == "sum" else scores.size))
-
-
-def huber(scores: Array, target: Array, delta: float = 1.0, reduction: str = "mean") -> float:
-    """d² / 2 where |d| <= delta, else delta (|d| - delta / 2),  d = scores - target."""
-    d = scores - target
-    slope = np.clip(d, -delta, delta)
-    return float((slope * (d - slope / 2)).sum(dtype=np.float64) / (1 if reduction == "sum" else d.size))
-
-
-def huber_back(dloss: float, scores: Array, target: Array, delta: float = 1.0, reduction: str = "mean") -> Array:
-    """d between -delta and delta."""
-    return np.clip(scores - target, -delta, delta) * (dloss / (1 if reduction == "sum" else scores.size))
 
 
 def multiclass_hinge(

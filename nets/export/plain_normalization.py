@@ -60,6 +60,11 @@ def unit_rows_back(d: Array, x: Array, eps: float) -> Array:
     return d / np.sqrt(x.var(axis=-1, keepdims=True) + eps)
 
 
+def grouped(x: Array, groups: int) -> Array:
+    """(N, groups, all numbers of a group), each group of channels in one row."""
+    return x.reshape(len(x), groups, int(np.prod(x.shape[1:])) // groups)
+
+
 def layer_norm(x: Array, gamma: Any = None, beta: Any = None, eps: float = 1e-5) -> Array:
     """y = gamma x̂ + beta, with x̂ of mean 0 and variance 1 along the last axis."""
     y = unit_rows(x, eps)
@@ -91,7 +96,7 @@ def rms_norm_back(dy: Array, x: Array, gamma: Any = None, eps: float = 1e-5) -> 
 
 def group_norm(x: Array, gamma: Any = None, beta: Any = None, groups: int = 1, eps: float = 1e-5) -> Array:
     """y = gamma x̂ + beta, with x̂ of mean 0 and variance 1 in each group of channels of each sample."""
-    y = unit_rows(x.reshape(len(x), groups, -1), eps).reshape(x.shape)
+    y = unit_rows(grouped(x, groups), eps).reshape(x.shape)
     return y if gamma is None else y * along(gamma, x) + along(beta, x)
 
 
@@ -99,7 +104,7 @@ def group_norm_back(
     dy: Array, x: Array, gamma: Any = None, beta: Any = None, groups: int = 1, eps: float = 1e-5
 ) -> tuple[Array, Array, Array]:
     """dgamma = Σ dy x̂,  dbeta = Σ dy, over all axes but the channels'."""
-    rows = x.reshape(len(x), groups, -1)
+    rows = grouped(x, groups)
     d = dy if gamma is None else dy * along(gamma, x)
     dx = unit_rows_back(d.reshape(rows.shape), rows, eps).reshape(x.shape)
     channels = x.shape[1:2]
@@ -108,7 +113,7 @@ def group_norm_back(
 
 def mvn(x: Array, groups: int, eps: float = 1e-9, normalize_variance: bool = True) -> Array:
     """y = (x - m) / (s + eps), with the mean m and the deviation s of each group of channels; or y = x - m."""
-    rows = x.reshape(len(x), groups, -1)
+    rows = grouped(x, groups)
     y = rows - rows.mean(axis=-1, keepdims=True)
     if normalize_variance:
         y = y / (rows.std(axis=-1, keepdims=True) + eps)
@@ -117,7 +122,7 @@ def mvn(x: Array, groups: int, eps: float = 1e-9, normalize_variance: bool = Tru
 
 def mvn_back(dy: Array, x: Array, groups: int, eps: float = 1e-9, normalize_variance: bool = True) -> Array:
     """dx = (dy - mean of dy) / (s + eps) - x̂ mean of dy x̂ / s,  x̂ = y."""
-    rows = x.reshape(len(x), groups, -1)
+    rows = grouped(x, groups)
     d, y = dy.reshape(rows.shape), mvn(x, groups, eps, normalize_variance).reshape(rows.shape)
     dx = d - d.mean(axis=-1, keepdims=True)
     if normalize_variance:
@@ -136,15 +141,15 @@ def window_sum(a: Array, size: int, axes: tuple[int, ...], turned: bool = False)
     return a
 
 
-def lrn(x: Array, size: int, alpha: float, beta: float, k: float, axes: tuple[int, ...] = (1,)) -> Array:
-    """y = x s^-beta,  s = k + alpha sum of x² over the ``size`` elements around, along these axes."""
-    return x * (k + alpha * window_sum(x * x, size, axes)) ** -beta
+def lrn(x: Array, size: int, alpha: float, exponent: float, k: float, axes: tuple[int, ...] = (1,)) -> Array:
+    """y = x s^-exponent,  s = k + alpha sum of x² over the ``size`` elements around, along these axes."""
+    return x * (k + alpha * window_sum(x * x, size, axes)) ** -exponent
 
 
 def lrn_back(
-    dy: Array, x: Array, size: int, alpha: float, beta: float, k: float, axes: tuple[int, ...] = (1,)
+    dy: Array, x: Array, size: int, alpha: float, exponent: float, k: float, axes: tuple[int, ...] = (1,)
 ) -> Array:
-    """dx = dy s^-beta - 2 alpha beta x Σ dy x s^(-beta - 1), the sum over the windows that x lies in."""
+    """dx = dy s^-exponent - 2 alpha exponent x Σ dy x s^(-exponent - 1), the sum over the windows that x lies in."""
     s = k + alpha * window_sum(x * x, size, axes)
-    own = dy * s**-beta
-    return own - 2 * alpha * beta * x * window_sum(own * x / s, size, axes, turned=True)
+    own = dy * s**-exponent
+    return own - 2 * alpha * exponent * x * window_sum(own * x / s, size, axes, turned=True)

@@ -13,6 +13,7 @@ from . import (
     plain_activations,
     plain_convolution,
     plain_entry,
+    plain_errors,
     plain_linear,
     plain_losses,
     plain_normalization,
@@ -29,6 +30,7 @@ MODULES = (
     plain_activations,
     plain_shape,
     plain_losses,
+    plain_errors,
 )
 
 
@@ -59,6 +61,6 @@ def source_of(functions: Iterable[Any]) -> str:
 
 def _called(function: Any) -> list[Any]:
     """The plain functions that a function's source names."""
+    around = vars(sys.modules[function.__module__])
     names = {node.id for node in ast.walk(ast.parse(inspect.getsource(function))) if isinstance(node, ast.Name)}
-    return [vars(sys.modules[function.__module__])[f.__name__] for f in EVERY if f.__name__ in names
-            and vars(sys.modules[function.__module__]).get(f.__name__) is f]
+    return [around[name] for name in sorted(names) if around.get(name) in EVERY]

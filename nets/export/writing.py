@@ -1,180 +1,142 @@
-"""The text of an exported file."""
+"""The text of an exported file, from its first line to its last."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
+from .kinds_losses import meaning_call
+from .passes import Passes
+from .plain_entry import difference, own_units
+from .sources import source_of
+from .steps import Traced
 
-from .kinds import Call
-from .sources import back_of, source_of
-from .steps import Step, Traced
+HEAD = '''"""{kind}, exported by handbrew. NumPy is all it needs; the weights are in {stem}.npz.
 
-HEAD = '''"""{title}
+    from {stem} import {names}
 
-Written by handbrew; needs NumPy only. The weights lie beside it, in {weights}.
-
-    from {module} import forward, predict
-    y = forward(x)          # {shape}
-
-``python {file}`` runs a stored input through, and compares.
+``python {stem}.py`` runs a stored input through, and compares with what handbrew made of it.
 """
 
-import math
-import sys
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+{imports}
 
 import numpy as np
 
 Array = np.ndarray
-Pair = tuple
-Shape = tuple
-Borders = tuple
+Shape = Pair = Borders = tuple
+
+DTYPE = np.{dtype}
+with np.load(Path(__file__).with_suffix(".npz"), allow_pickle=False) as file:
+    P = {{name: file[name] for name in file.files}}  # what was learned, by layer
+TEST = {{name.removeprefix("test "): P.pop(name) for name in [*P] if name.startswith("test ")}}
 '''
+KEPT = """v = SimpleNamespace()  # the values of the last forward pass, for backward
+d = SimpleNamespace()  # their gradients
+G = {}  # the parameters' gradients
+"""
+END = """if __name__ == "__main__":
+    sys.exit(0 if self_test() else 1)
+"""
 
 
-class Writer:
-    """Writes a traced net as Python."""
+class Wording(NamedTuple):
+    """What the file says besides the net's passes."""
 
-    def __init__(self, traced: Traced, dtype: str, backward: bool) -> None:
-        self.traced, self.dtype, self.backward = traced, dtype, backward
-        self.v = "v." if backward else ""  # where the values are: kept for backward, or local
-        self.used: list[Any] = []
+    kind: str
+    stem: str
+    dtype: str
+    backward: bool
+    loss: Any
+    classes: Sequence[str] | None
+    scaled: bool  # whether targets are
 
-    def call(self, call: Call, inputs: Sequence[str], arrays: dict[str, str], before: Sequence[str] = ()) -> str:
-        """``conv2d(x, P["conv1.W"], stride=(2, 2))``, or the backward one, if something comes before the inputs."""
-        function = back_of(call.function) if before else call.function
-        self.used.append(function)
-        parameters = inspect.signature(call.function).parameters
-        parts = [*before, *inputs]
-        for name, parameter in parameters.items():
-            if name in arrays:
-                # By position as long as nothing is left out.
-                text = f'P["{arrays[name]}"]'
-                parts.append(text if self._in_turn(name, parameters, arrays, len(inputs)) else f"{name}={text}")
-            elif name in call.options and not _same(call.options[name], parameter.default):
-                parts.append(f"{name}={_literal(call.options[name])}")
-        return f"{function.__name__}({', '.join(parts)})"
 
-    def _in_turn(self, name: str, parameters: Any, arrays: dict[str, str], count: int) -> bool:
-        before = [*parameters][count : [*parameters].index(name)]
-        return all(other in arrays for other in before)
+def compose(traced: Traced, wording: Wording, passes: Passes) -> str:
+    """The whole text."""
+    blocks = [_lines(passes.forward()), *_predict(traced, wording, passes)]
+    names = ["forward", *(["predict"] if len(blocks) > 1 else [])]
+    if wording.classes is not None:
+        names.append("classify")
+        blocks.append(
+            "def classify(x):\n"
+            '    """The name of the most probable class of each sample."""\n'
+            "    return [CLASSES[i] for i in predict(x).argmax(axis=1)]\n"
+        )
+    if traced.losses:
+        names.append("loss")
+        blocks.append(_lines(passes.loss(wording.scaled)))
+    if wording.backward:
+        names.append("backward")
+        blocks.append(_lines(passes.backward()))
+    blocks += [_self_test(traced, wording), END]
+    functions = source_of([difference, *([own_units] if wording.scaled else []), *passes.used])
+    imports = ["import math"] if "math." in functions else []
+    imports += ["import sys", "from pathlib import Path"]
+    imports += ["from types import SimpleNamespace"] if wording.backward else []
+    imports += ["from typing import Any"] if "Any" in functions else []
+    head = HEAD.format(**wording._asdict(), names=", ".join(names), imports="\n".join(imports))
+    if wording.classes is not None:
+        head += f"CLASSES = {tuple(map(str, wording.classes))!r}\n"
+    head += KEPT if wording.backward else ""
+    return "\n\n".join([head, _section("the kinds of layers"), functions, _section("the net"), *blocks])
 
-    def forward(self) -> list[str]:
-        """The lines of ``forward``."""
-        t, v = self.traced, self.v
-        lines = [f"def forward({', '.join(t.inputs)}):"]
-        made = ", ".join(_batch(shape) for shape in self.out_shapes())
-        lines.append(f'    """{", ".join(map(_batch, t.inputs.values()))} -> {made}."""')
-        for name, shape in t.inputs.items():
-            dtype = "int" if name in t.integers else "DTYPE"
-            if any(s.call.function.__name__ == "standardize" and name in s.inputs for s in t.steps):
-                dtype = "np.float64"
-            lines.append(f"    {v}{name} = check({name}, {shape}, {dtype})")
-        for step in t.steps:
-            if step.comment:
-                lines.append(f"    # {step.comment}")
-            text = self.call(step.call, [v + name for name in step.inputs], step.arrays)
-            outputs = ", ".join(v + name for name in step.outputs)
-            lines.append(f"    {outputs} = {text}  # {', '.join(map(_batch, step.shapes))}")
-        lines.append(f"    return {', '.join(v + name for name in t.outputs)}")
-        return lines
 
-    def out_shapes(self) -> list[Any]:
-        """Of the outputs."""
-        t = self.traced
-        known = dict(t.inputs)
-        for step in t.steps:
-            known.update(zip(step.outputs, step.shapes, strict=False))
-        return [known.get(name) for name in t.outputs]
+def _predict(traced: Traced, wording: Wording, passes: Passes) -> list[str]:
+    """``predict``: what the scores mean."""
+    t = traced
+    if wording.loss is not None and t.scores not in t.outputs:
+        return []
+    given = ", ".join(t.inputs)
+    several = wording.loss is not None and len(t.outputs) > 1
+    scores = f"forward({given})" + (f"[{t.outputs.index(t.scores)}]" if several else "")
+    call = meaning_call(wording.loss, 1 + len(t.shape_of(t.scores)))
+    said = "What forward returns."
+    if call is not None:
+        scores, said = passes.call(call, [scores], {}), "Probabilities."
+    elif wording.scaled:
+        scores = f'own_units({scores}, P["target mean"], P["target deviation"])'
+        said = "Quantities, in their own units."
+    return [f'def predict({given}):\n    """{said}"""\n    return {scores}\n']
 
-    def loss(self) -> list[str]:
-        """The lines of ``loss``."""
-        t = self.traced
-        lines = [f"def loss({', '.join([*t.inputs, *t.targets])}):"]
-        lines.append('    """The loss of a batch; ``backward()`` then starts from it."""')
-        lines.append(f"    forward({', '.join(t.inputs)})")
-        lines += [f"    v.{name} = np.asarray({name})" for name in t.targets]
-        terms = []
-        for term in t.losses:
-            text = self.call(term.call, [f"v.{term.scores}", f"v.{term.target}"], {})
-            terms.append(text if term.weight == 1 else f"{term.weight!r} * {text}")
-        lines.append(f"    return {' + '.join(terms)}")
-        return lines
 
-    def back(self) -> list[str]:
-        """The lines of ``backward``."""
-        t = self.traced
-        several = len(t.outputs) > 1
-        lines = [f"def backward({'*dys' if several else 'dy=None' if t.losses else 'dy'}):"]
-        start = " of the loss, or, given dy, of what forward returned" if t.losses else ""
-        lines.append(f'    """dx, with each parameter\'s gradient in G: those{start or " of what forward returned"}."""')
-        lines.append("    G.clear()")
-        ends, seeds = [*t.outputs], list[str]()
-        from_loss, others = list[str](), [*ends]
-        seen = set[str]()
-        for term in t.losses:
-            text = self.call(term.call, [f"v.{term.scores}", f"v.{term.target}"], {}, (repr(term.weight),))
-            from_loss.append(f"d.{term.scores} = " + (f"d.{term.scores} + {text}" if term.scores in seen else text))
-            seen.add(term.scores)
-        others = [name for name in ends if name not in seen]
-        from_loss += [f"d.{name} = np.zeros_like(v.{name})" for name in others if name not in t.integers]
-        if several:
-            given = [f"d.{name} = np.asarray(dys[{i}], DTYPE)" for i, name in enumerate(ends) if name not in t.integers]
-        else:
-            given = [f"d.{ends[0]} = np.asarray(dy, DTYPE)"]
-        given += [f"d.{name} = 0.0" for name in seen if name not in ends]
-        if t.losses:
-            lines += [f"    if {'not dys' if several else 'dy is None'}:", *(f"        {line}" for line in from_loss)]
-            lines += ["    else:", *(f"        {line}" for line in given)]
-        else:
-            lines += [f"    {line}" for line in given]
-        seeds = [*{*ends, *seen}]
-        have = {f"d.{name}" for name in seeds if name not in t.integers}
-        for step in reversed(t.steps):
-            lines += self._back_step(step, have)
-        inputs = [f"d.{name}" if f"d.{name}" in have else "None" for name in t.inputs]
-        return [*lines, f"    return {', '.join(inputs)}"]
-
-    def _back_step(self, step: Step, have: set[str]) -> list[str]:
-        outputs = [f"d.{name}" for name in step.outputs]
-        if not any(name in have for name in outputs):
-            return []
-        parts = [
-            name if name in have else "None" if name[2:] in self.traced.integers else f"np.zeros_like(v.{name[2:]})"
-            for name in outputs
+def _self_test(traced: Traced, wording: Wording) -> str:
+    given = ", ".join(f'TEST["{name}"]' for name in traced.inputs)
+    lines = [
+        "def self_test():",
+        '    """Compare with the stored results, in float64: what differs there is no rounding."""',
+        "    global DTYPE",
+        "    DTYPE = np.float64",
+        "    P.update({name: array.astype(DTYPE) for name, array in P.items()})",
+    ]
+    if len(traced.outputs) == 1:
+        lines.append(f'    results = {{"forward": (forward({given}), TEST["forward 0"])}}')
+    else:
+        pairs = f'(y, TEST[f"forward {{i}}"]) for i, y in enumerate(forward({given}))'
+        lines.append(f'    results = {{f"forward {{i}}": {pairs}}}')
+    if wording.backward:
+        seed = ", ".join(f'TEST["dy {i}"]' for i in range(len(traced.outputs)))
+        if traced.losses:
+            targets = "".join(f', TEST["{name}"]' for name in traced.targets)
+            lines.append(f'    results["loss"] = loss({given}{targets}), TEST["loss"]')
+            seed = ""
+        dxs = f"backward({seed})" if len(traced.inputs) > 1 else f"[backward({seed})]"
+        lines += [
+            f"    for i, dx in enumerate({dxs}):",
+            "        if dx is not None:",
+            '            results[f"dx {i}"] = dx, TEST[f"dx {i}"]',
+            '    results |= {f"d {name}": (G[name], TEST[f"d {name}"]) for name in P if f"d {name}" in TEST}',
         ]
-        dy = parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
-        targets, more = [], []
-        for result in step.results:
-            if result is None or result[2:] in self.traced.integers:
-                targets.append("_")
-            elif result in have:
-                targets.append(f"more_{len(more) + 1}")
-                more.append(f"    {result} = {result} + more_{len(more) + 1}")
-            else:
-                targets.append(result)
-                have.add(result)
-        text = self.call(step.call, [f"v.{name}" for name in step.inputs], step.arrays, (dy,))
-        made = ", ".join(targets)
-        return [f"    {made.replace(chr(39), chr(34))} = {text}", *(line.replace("'", '"') for line in more)]
+    lines += [
+        "    for name, (found, expected) in results.items():",
+        '        print(f"{name}: differs by {difference(found, expected):.1e} of its largest number")',
+        "    return all(difference(found, expected) <= 1e-6 for found, expected in results.values())",
+    ]
+    return _lines(lines)
 
 
-def _batch(shape: Any) -> str:
-    return f"(N, {', '.join(map(str, shape))})" if shape else "(N,)" if shape is not None else "?"
+def _lines(lines: Sequence[str]) -> str:
+    return "\n".join(lines) + "\n"
 
 
-def _same(value: Any, default: Any) -> bool:
-    return type(value) is type(default) and bool(value == default)
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, tuple):
-        return "(" + ", ".join(map(_literal, value)) + ("," if len(value) == 1 else "") + ")"
-    return value if value == "DTYPE" else repr(value).replace("'", '"')
+def _section(name: str) -> str:
+    return f"# ---- {name}\n"

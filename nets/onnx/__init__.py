@@ -4,13 +4,14 @@ from .classifying import OnnxDropout, OnnxNegativeLogLikelihood, OnnxSoftmax, On
 from .constants import OnnxConstant, OnnxFill, OnnxParameter, OnnxRange
 from .convolutions import OnnxConv, OnnxConvTranspose
 from .elementwise import OnnxBinary, OnnxClip, OnnxUnary, OnnxVariadic, OnnxWhere
-from .indexing import OnnxGather, OnnxMaxUnpool, OnnxPad, OnnxSlice
+from .indexing import OnnxGather, OnnxMaxUnpool, OnnxPad, OnnxScatter, OnnxSlice
 from .joining import OnnxConcat, OnnxExpand, OnnxSplit, OnnxTile
 from .normalizing import OnnxBatchNorm, OnnxGroupNorm, OnnxInstanceNorm, OnnxLayerNorm, OnnxLpNorm, OnnxMVN
 from .pooling import OnnxAveragePool, OnnxGlobalPool, OnnxLpPool, OnnxMaxPool
 from .products import OnnxGemm, OnnxMatMul
 from .reading import load_onnx
 from .reductions import OnnxArgExtreme, OnnxReduce
+from .resizing import OnnxResize
 from .shapes import (
     OnnxCast,
     OnnxDepthToSpace,
@@ -22,6 +23,7 @@ from .shapes import (
     OnnxTranspose,
     OnnxUnsqueeze,
 )
+from .writing import save_onnx
 
 __all__ = [
     "OnnxArgExtreme",
@@ -44,6 +46,7 @@ __all__ = [
     "OnnxGlobalPool",
     "OnnxGroupNorm",
     "OnnxIdentity",
+    "OnnxInstanceNorm",
     "OnnxLayerNorm",
     "OnnxLpNorm",
     "OnnxLpPool",
@@ -57,6 +60,8 @@ __all__ = [
     "OnnxRange",
     "OnnxReduce",
     "OnnxReshape",
+    "OnnxResize",
+    "OnnxScatter",
     "OnnxShape",
     "OnnxSlice",
     "OnnxSoftmax",
@@ -70,4 +75,5 @@ __all__ = [
     "OnnxVariadic",
     "OnnxWhere",
     "load_onnx",
+    "save_onnx",
 ]

@@ -22,7 +22,6 @@ class OnnxLayer(Layer):
     """
 
     batch_coupled = True
-    backward_uses = ("input", "output")
     shaped_by: int | None = None  # the first of the inputs whose values, not only shapes, decide the output's shape
 
     def flops(self) -> int:
@@ -30,6 +29,20 @@ class OnnxLayer(Layer):
         shapes = self.out_shape or ()
         several = bool(shapes) and isinstance(shapes[0], tuple)
         return sum(math.prod(shape) for shape in shapes) if several else math.prod(shapes)
+
+    def broadcast(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape that arrays of these shapes have together.
+
+        Raises
+        ------
+        ShapeError
+            If they do not fit.
+        """
+        try:
+            return np.broadcast_shapes(*shapes)
+        except ValueError:
+            told = ", ".join(map(str, shapes))
+            raise ShapeError(f"{self.where}: expected shapes that broadcast against each other, got {told}") from None
 
     def allow(self, shape: Any, *inputs: Array) -> None:
         """Refuse to make very much out of little, before it is made.
@@ -41,7 +54,7 @@ class OnnxLayer(Layer):
         """
         size = math.prod(map(int, shape))
         if size > max(LARGE, ENLARGED * sum(x.size for x in inputs)):
-            raise ShapeError(f"{self.where}: would make {size:,} elements, {tuple(shape)}, of a few; is the file damaged?")
+            raise ShapeError(f"{self.where}: would make {size:,} elements, {tuple(shape)}, of a few; is it damaged?")
 
 
 def reduced(dy: Array, shape: tuple[int, ...]) -> Array:

@@ -12,7 +12,7 @@ from .base import Array, OnnxLayer, counted
 
 
 def log_softmax(x: Array, axes: tuple[int, ...]) -> Array:
-    """x - log(sum of exp(x)), the maximum being subtracted first."""
+    """Return x - log(sum of exp(x)), the maximum being subtracted first."""
     y = x - x.max(axes, keepdims=True)
     return y - np.log(np.exp(y).sum(axes, keepdims=True))
 
@@ -75,7 +75,7 @@ class OnnxNegativeLogLikelihood(OnnxLayer):
 
     def __init__(self, reduction: str = "mean", ignore_index: int | None = None) -> None:
         if reduction not in ("mean", "sum", "none"):
-            raise ValueError(f'{type(self).__name__}: expected reduction "mean", "sum" or "none", got {reduction!r:.40}')
+            raise ValueError(f'{type(self).__name__}: expected "mean", "sum" or "none", got {reduction!r:.40}')
         self.reduction, self.ignore_index = reduction, ignore_index
 
     def forward(self, scores: Array, labels: Array, weight: Array | None = None) -> Any:
@@ -89,11 +89,16 @@ class OnnxNegativeLogLikelihood(OnnxLayer):
         """The losses, reduced."""
         c = self.cache
         if log_p.ndim < 2 or labels.shape != (len(log_p), *log_p.shape[2:]) or labels.dtype.kind not in "iu":
-            raise ShapeError(f"{self.where}: labels of {labels.dtype}, {labels.shape}, do not fit scores of {log_p.shape}")
+            raise ShapeError(
+                f"{self.where}: expected integer labels, one for each position of scores of shape {log_p.shape}, "
+                f"got {labels.dtype} of shape {labels.shape}"
+            )
         counted_ = np.ones(labels.shape, bool) if self.ignore_index is None else labels != self.ignore_index
         found = np.where(counted_, labels, 0)
         if found.size and not 0 <= found.min() <= found.max() < log_p.shape[1]:
-            raise LabelError(f"{self.where}: expected labels below {log_p.shape[1]}, got {found.min()} to {found.max()}")
+            raise LabelError(
+                f"{self.where}: expected labels from 0 to {log_p.shape[1] - 1}, got {found.min()} to {found.max()}"
+            )
         c.labels, c.weight, c.shape = found[:, None], weight, log_p.shape
         c.w = counted_.astype(log_p.dtype) * (1 if weight is None else weight[found])
         losses = -c.w * np.take_along_axis(log_p, c.labels, 1)[:, 0]

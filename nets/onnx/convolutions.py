@@ -37,7 +37,8 @@ class OnnxConv(OnnxLayer):
         c, g = self.cache, self.group
         if W.ndim != x.ndim or x.ndim < 3 or x.shape[1] != W.shape[1] * g or len(W) % g:
             raise ShapeError(f"{self.where}: weights of shape {W.shape} in {g} groups do not fit input of {x.shape}")
-        c.geometry = Moves(W.shape[2:], self.strides, self.pads, self.dilations, self.auto_pad).over(x.shape, self.where)
+        moves = Moves(W.shape[2:], self.strides, self.pads, self.dilations, self.auto_pad)
+        c.geometry = moves.over(x.shape, self.where)
         self.allow((*x.shape[:2], *c.geometry.spanned), x)
         c.W, c.b, c.sizes = W, b, x.shape[2:]
         c.parts = _grouped(unfold(padded(x, c.geometry, 0), c.geometry), g)  # (N, g, C / g, *out, *kernel)
@@ -54,8 +55,8 @@ class OnnxConv(OnnxLayer):
         grads, kernel = _grouped(dy, g), c.W.reshape(g, -1, *c.W.shape[1:])
         spots = [0, *range(2, 2 + k)]
         dW = np.stack([np.tensordot(grads[:, i], c.parts[:, i], (spots, spots)) for i in range(g)]).reshape(c.W.shape)
-        parts = np.stack([np.tensordot(grads[:, i], kernel[i], (1, 0)) for i in range(g)], 1)  # N, g, *out, C/g, *kernel
-        parts = np.moveaxis(parts, 2 + k, 2)
+        parts = np.stack([np.tensordot(grads[:, i], kernel[i], (1, 0)) for i in range(g)], 1)
+        parts = np.moveaxis(parts, 2 + k, 2)  # (N, g, C / g, *out, *kernel)
         dx = fold(parts.reshape(len(dy), -1, *parts.shape[3:]), c.geometry, c.sizes)
         return dx, dW, *(np.zeros_like(b) if not b.size else _over_channels(dy) for b in c.b)
 
@@ -99,8 +100,8 @@ class OnnxConvTranspose(OnnxLayer):
         self.allow((len(x), g * W.shape[1], *sizes), x)
         c.x, c.W, c.b = x, W, b
         rows, kernel = _grouped(x, g), W.reshape(g, -1, *W.shape[1:])
-        parts = np.stack([np.tensordot(rows[:, i], kernel[i], (1, 0)) for i in range(g)], 1)  # N, g, *in, out/g, *kernel
-        parts = np.moveaxis(parts, x.ndim, 2)
+        parts = np.stack([np.tensordot(rows[:, i], kernel[i], (1, 0)) for i in range(g)], 1)
+        parts = np.moveaxis(parts, x.ndim, 2)  # (N, g, out / g, *in, *kernel)
         y = fold(parts.reshape(len(x), -1, *parts.shape[3:]), c.geometry, sizes)
         return y + _along_channels(b[0], y) if b and b[0].size else y
 

@@ -78,7 +78,7 @@ class OnnxBinary(OnnxLayer):
 
     def forward(self, a: Array, b: Array) -> Array:
         c, f = self.cache, BINARY[self.function]
-        self.allow(np.broadcast_shapes(a.shape, b.shape), a, b)
+        self.allow(self.broadcast(a.shape, b.shape), a, b)
         c.a, c.b = a, b
         return np.asarray(f.value(a, b), np.bool_ if f.asks else a.dtype)
 
@@ -120,7 +120,7 @@ class OnnxVariadic(OnnxLayer):
 
     def forward(self, *inputs: Array) -> Array:
         c = self.cache
-        self.allow(np.broadcast_shapes(*(x.shape for x in inputs)), *inputs)
+        self.allow(self.broadcast(*(x.shape for x in inputs)), *inputs)
         y = reduce(FOLDS[self.function], inputs)
         if self.function == "Mean":
             y = y / y.dtype.type(len(inputs))
@@ -147,7 +147,7 @@ class OnnxWhere(OnnxLayer):
 
     def forward(self, condition: Array, a: Array, b: Array) -> Array:
         c = self.cache
-        self.allow(np.broadcast_shapes(condition.shape, a.shape, b.shape), condition, a, b)
+        self.allow(self.broadcast(condition.shape, a.shape, b.shape), condition, a, b)
         c.condition, c.a, c.b = condition, (a.shape, is_float(a)), (b.shape, is_float(b))
         return np.where(condition, a, b)
 

@@ -97,7 +97,9 @@ UNARY: Mapping[str, Unary] = {
     "Reciprocal": Unary(np.reciprocal, lambda x: -1 / (x * x)),
     "Round": Unary(np.round),
     "Selu": Unary(
-        _selu, _selu_slope, {"alpha": 1.6732631921768188, "gamma": 1.0507010221481323}  # its defaults, in float32
+        _selu,
+        _selu_slope,
+        {"alpha": 1.6732631921768188, "gamma": 1.0507010221481323},  # its defaults, in float32
     ),
     "Shrink": Unary(_shrink, lambda x, bias, lambd: 1.0 * (np.abs(x) > lambd), {"bias": 0.0, "lambd": 0.5}),
     "Sign": Unary(np.sign),

@@ -18,12 +18,13 @@ from .rules import Made
 from .rules_elementwise import RULES as ELEMENTWISE
 from .rules_layers import RULES as LAYERS
 from .rules_losses import RULES as LOSSES
+from .rules_resizing import RULES as RESIZING
 from .rules_shapes import RULES as SHAPES
 from .shapes import OnnxIdentity, OnnxShape
 from .sketching import MOST, Sketchpad, blank
 from .tensors import FLOATS, KINDS, Array, array_of
 
-RULES = {**LAYERS, **ELEMENTWISE, **SHAPES, **LOSSES}
+RULES = {**LAYERS, **ELEMENTWISE, **SHAPES, **LOSSES, **RESIZING}
 GUESS = 32  # the size of an axis that the model leaves open, while shapes are worked out
 FOLDED = 2**26  # elements that may be made of constants, beyond those that are there
 
@@ -42,7 +43,7 @@ class Importer:
         self.sketches: dict[str, Array] = {}
         self.exact: set[str] = set()  # sketches whose values are right, not only their shapes
         self.blobs: dict[str, str] = {}
-        self.names: set[str] = set()
+        self.names: dict[str, int] = {}  # those taken, and how often
         self.nodes: list[tuple[Layer, tuple[str, ...], tuple[str, ...]]] = []
         self.problems: list[str] = []
         self.guessed, self.folded, self.pad = False, 0, Sketchpad()
@@ -61,7 +62,12 @@ class Importer:
         read = {name for node in self.proto.node for name in node.input}
         for number, node in enumerate(self.proto.node):
             op = Operator(node, number, self.version, self.folder)
-            op.constants, op.sketches, op.given, op.final = self.constants, self.sketches, given, op.outputs[0] not in read
+            op.constants, op.sketches, op.given, op.final = (
+                self.constants,
+                self.sketches,
+                given,
+                op.outputs[0] not in read,
+            )
             self._convert(op, node.domain)
         if self.problems:
             raise FileFormatError("handbrew has no layer for\n  " + "\n  ".join(self.problems))
@@ -85,6 +91,7 @@ class Importer:
             kind = value.type.tensor_type.elem_type
             if kind not in KINDS:
                 self.problems.append(f"the input {value.name!r:.60}, which is no array of numbers")
+                self.blobs[value.name] = ""
                 continue
             self.blobs[value.name] = self._name(value.name, "input")
             shape = self._shape(value.type.tensor_type)
@@ -182,10 +189,11 @@ class Importer:
     def _name(self, wanted: str, default: str) -> str:
         """A name for a blob or layer that is free."""
         word = "".join(c if c.isprintable() and not c.isspace() and c != "." else "_" for c in wanted) or default
-        name, number = word, 2
+        name = word
         while name in self.names:
-            name, number = f"{word}_{number}", number + 1
-        self.names.add(name)
+            self.names[word] += 1
+            name = f"{word}_{self.names[word]}"
+        self.names[name] = 1
         return name
 
     def _sketch(self, op: Operator, made: Made, values: list[Array | None]) -> None:
@@ -203,7 +211,9 @@ class Importer:
             if self.guessed:
                 return
             raise ShapeMisfitError(f"{op.where}: {error}") from error
-        sure = isinstance(layer, OnnxShape) or all(v is not None or r in self.exact for r, v in zip(made.reads, values, strict=True))
+        sure = isinstance(layer, OnnxShape) or all(
+            v is not None or r in self.exact for r, v in zip(made.reads, values, strict=True)
+        )
         for name, y in zip(op.outputs, found or (), strict=False):
             self.sketches[name] = y
             if sure and y.dtype.kind in "iub" and 0 not in (y.strides or (1,)):
@@ -224,8 +234,11 @@ class Importer:
             raise FileFormatError("has no outputs")
         net = Graph(inputs, *self.nodes, outputs=tuple(outputs)).astype(self.dtype)
         values = [value.name for value in self.proto.input if value.name in given]
-        shapes = [self.sketches[name].shape[1:] for name in values if self.blobs[name] in net.data and name in self.sketches]
+        shapes = [
+            self.sketches[name].shape[1:] for name in values if self.blobs[name] in net.data and name in self.sketches
+        ]
         whole = all(layer.in_shape is not None or layer.takes_target for layer in net.layers)
+        whole = whole and not all(layer.takes_target for layer in net.layers)
         if whole and shapes and len(shapes) == len(net.data):
             net.build(shapes[0] if len(shapes) == 1 else tuple(shapes))
         return net

@@ -23,6 +23,10 @@ class OnnxConcat(OnnxLayer):
     def forward(self, *inputs: Array) -> Array:
         c = self.cache
         (c.axis,) = counted((self.axis,), inputs[0].ndim, self.where)
+        rest = {(*x.shape[: c.axis], *x.shape[c.axis + 1 :], x.ndim) for x in inputs}
+        if len(rest) > 1:
+            told = ", ".join(str(x.shape) for x in inputs)
+            raise ShapeError(f"{self.where}: expected inputs that differ on axis {self.axis} only, got {told}")
         *c.ends, _ = accumulate(x.shape[c.axis] for x in inputs)
         return np.concatenate(inputs, c.axis)
 
@@ -116,7 +120,7 @@ class OnnxTile(OnnxLayer):
 
 
 class OnnxExpand(OnnxLayer):
-    """y = x broadcast against a shape, which is given here or as a second input;  dx = the sum of dy over the copies."""
+    """y = x broadcast against a shape, given here or as a second input;  dx = the sum of dy over the copies."""
 
     backward_uses = ()
     shaped_by = 1
@@ -130,7 +134,7 @@ class OnnxExpand(OnnxLayer):
         if wanted is None:
             raise ShapeError(f"{self.where}: expected a second input, the shape")
         c.shape, c.given = x.shape, shape is not None
-        sizes = np.broadcast_shapes(x.shape, wanted)
+        sizes = self.broadcast(x.shape, wanted)
         self.allow(sizes, x)
         return np.broadcast_to(x, sizes)
 

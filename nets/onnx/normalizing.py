@@ -26,7 +26,7 @@ def standardized(x: Array, axes: Axes, eps: float, centred: bool = True, outside
 
 
 def unstandardized(g: Array, xhat: Array, s: Array, axes: Axes, eps: float, centred: bool, outside: bool) -> Array:
-    """dx for the gradient g of x̂: (g - mean of g - x̂ mean of g x̂ s / root) / s, where root is s, or s - eps."""
+    """Return dx for the gradient g of x̂: (g - mean of g - x̂ mean of g x̂ s / root) / s, where root is s, or s - eps."""
     shared = xhat * (g * xhat).mean(axes, keepdims=True)
     if outside:
         root = s - g.dtype.type(eps)
@@ -37,7 +37,7 @@ def unstandardized(g: Array, xhat: Array, s: Array, axes: Axes, eps: float, cent
 
 
 class _Normalizing(OnnxLayer):
-    """y = gamma x̂ + beta with x̂ along the axes that a subclass tells; inputs x, gamma and beta, which may be missing."""
+    """y = gamma x̂ + beta, x̂ along axes that a subclass tells; inputs x, gamma and beta, which may be missing."""
 
     batch_coupled = False
     eps: float
@@ -47,13 +47,17 @@ class _Normalizing(OnnxLayer):
         raise NotImplementedError
 
     def aligned(self, p: Array, x: Array) -> Array:
-        """gamma or beta in a shape that broadcasts against x: it lies along the channels."""
+        """Return gamma or beta in a shape that broadcasts against x: it lies along the channels."""
         if x.ndim < 2 or p.shape != x.shape[1:2]:
             raise ShapeError(f"{self.where}: expected one number for each channel of {x.shape}, got shape {p.shape}")
         return p.reshape(-1, *(1,) * (x.ndim - 2))
 
+    def collected(self, grad: Array, p: Array) -> Array:
+        """Return the gradient of gamma or beta, given that of each element."""
+        return reduced(grad, self.aligned(p, grad).shape).reshape(p.shape)
+
     def split(self, x: Array) -> Array:
-        """x in the shape in which the axes are axes."""
+        """Return x in the shape in which the axes are axes."""
         return x
 
     def forward(self, x: Array, *learned: Array) -> Any:
@@ -72,9 +76,7 @@ class _Normalizing(OnnxLayer):
         g = self.split(dy * c.aligned[0] if c.aligned else dy)
         dx = unstandardized(g, self.split(c.xhat), c.s, c.axes, self.eps, self.centred, False).reshape(c.shape)
         grads = (dy * c.xhat, dy)
-        learned = (
-            reduced(grad, a.shape).reshape(p.shape) for grad, a, p in zip(grads, c.aligned, c.learned, strict=False)
-        )
+        learned = (self.collected(grad, p) for grad, p in zip(grads, c.learned, strict=False))
         return (dx, *learned) if c.learned else dx
 
 
@@ -119,14 +121,9 @@ class OnnxGroupNorm(_Normalizing):
             return super().aligned(p.repeat(x.shape[1] // self.groups), x)
         return super().aligned(p, x)
 
-    def backward(self, dy: Array) -> Any:
-        grads = super().backward(dy)
-        c = self.cache
-        per_group = [
-            reduced(grad, (1, dy.shape[1], *(1,) * (dy.ndim - 2))).reshape(p.size, -1).sum(axis=1)
-            for grad, p in zip((dy * c.xhat, dy), c.learned, strict=False)
-        ]
-        return (grads[0], *per_group) if c.learned else grads
+    def collected(self, grad: Array, p: Array) -> Array:
+        each = grad.sum(axis=(0, *range(2, grad.ndim)))
+        return each.reshape(p.size, -1).sum(axis=1)
 
 
 class OnnxLayerNorm(_Normalizing):
@@ -153,7 +150,7 @@ class OnnxLayerNorm(_Normalizing):
         return tuple(range(counted((self.axis,), x.ndim, self.where)[0], x.ndim))
 
     def aligned(self, p: Array, x: Array) -> Array:
-        if np.broadcast_shapes(p.shape, x.shape) != x.shape:
+        if self.broadcast(p.shape, x.shape) != x.shape:
             raise ShapeError(f"{self.where}: gamma or beta of shape {p.shape} does not fit input of shape {x.shape}")
         return p
 

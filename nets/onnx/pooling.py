@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
+
+from handbrew.layers import ShapeError
 
 from .base import Array, OnnxLayer
 from .windows import Moves, fold, padded, pixels, unfold, volume
@@ -32,6 +35,9 @@ class _Pool(OnnxLayer):
     def moves(self) -> Moves:
         """The attributes as they are now."""
         return Moves(self.kernel_shape, self.strides, self.pads, self.dilations, self.auto_pad, self.ceil_mode)
+
+    def build(self, in_shape: Any) -> Any:
+        return (*in_shape[:1], *self.moves().over((1, *in_shape), self.where).out)
 
     def windows(self, x: Array, value: float) -> Array:
         """(N, C, *out, pixels)."""
@@ -68,6 +74,10 @@ class OnnxMaxPool(_Pool):
     ) -> None:
         super().__init__(kernel_shape, strides, pads, dilations, ceil_mode, auto_pad)
         self.indices, self.storage_order = indices, storage_order
+
+    def build(self, in_shape: Any) -> Any:
+        out_shape = super().build(in_shape)
+        return (out_shape, out_shape) if self.indices else out_shape
 
     def forward(self, x: Array) -> Any:
         c = self.cache
@@ -172,10 +182,15 @@ class OnnxGlobalPool(OnnxLayer):
     def __init__(self, largest: bool = False) -> None:
         self.largest = largest
 
+    def build(self, in_shape: Any) -> Any:
+        return (*in_shape[:1], *(1,) * (len(in_shape) - 1))
+
     def forward(self, x: Array) -> Array:
         c = self.cache
+        if x.ndim < 3 or 0 in x.shape[1:]:
+            raise ShapeError(f"{self.where}: expected (N, C, …) with pixels, got shape {x.shape}")
         c.shape = x.shape
-        rows = x.reshape(*x.shape[:2], -1)
+        rows = x.reshape(*x.shape[:2], prod(x.shape[2:]))
         if self.largest:
             c.at = rows.argmax(axis=-1)[..., None]
             y = np.take_along_axis(rows, c.at, -1)
@@ -186,7 +201,7 @@ class OnnxGlobalPool(OnnxLayer):
     def backward(self, dy: Array) -> Array:
         c = self.cache
         if not self.largest:
-            return np.broadcast_to(dy / dy.dtype.type(np.prod(c.shape[2:])), c.shape)
-        dx = np.zeros((*c.shape[:2], int(np.prod(c.shape[2:]))), dy.dtype)
+            return np.broadcast_to(dy / dy.dtype.type(prod(c.shape[2:])), c.shape)
+        dx = np.zeros((*c.shape[:2], prod(c.shape[2:])), dy.dtype)
         np.put_along_axis(dx, c.at, dy.reshape(*c.shape[:2], 1), -1)
         return dx.reshape(c.shape)

@@ -21,10 +21,10 @@ class OnnxMatMul(OnnxLayer):
 
     def forward(self, a: Array, b: Array) -> Array:
         self.cache.a, self.cache.b = a, b
-        if not a.ndim or not b.ndim:
-            raise ShapeError(f"{self.where}: expected matrices, got shapes {a.shape} and {b.shape}")
-        if a.ndim > 2 or b.ndim > 2:
-            self.allow((*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), *a.shape[-2:-1], *b.shape[1:][-1:]), a, b)
+        if not a.ndim or not b.ndim or a.shape[-1] != b.shape[-2:][0]:
+            raise ShapeError(f"{self.where}: expected matrices to multiply, got shapes {a.shape} and {b.shape}")
+        stack = self.broadcast(a.shape[:-2], b.shape[:-2])
+        self.allow((*stack, *a.shape[-2:-1], *b.shape[1:][-1:]), a, b)
         return np.asarray(np.matmul(a, b))
 
     def backward(self, dy: Array) -> tuple[Array | None, Array | None]:
@@ -57,6 +57,11 @@ class OnnxGemm(OnnxLayer):
         if A.ndim != 2 or B.ndim != 2:
             raise ShapeError(f"{self.where}: expected two matrices, got shapes {A.shape} and {B.shape}")
         c.A, c.B, c.C = A.T if self.transA else A, B.T if self.transB else B, C
+        shape = len(c.A), c.B.shape[1]
+        if c.A.shape[1] != len(c.B) or (C is not None and self.broadcast(C.shape, shape) != shape):
+            told = "" if C is None else f", and an addend of shape {C.shape}"
+            raise ShapeError(f"{self.where}: shapes {c.A.shape} and {c.B.shape} do not fit as factors{told}")
+        self.allow(shape, A, B)
         y = (self.alpha * (c.A @ c.B)).astype(A.dtype, copy=False)
         return y if C is None else np.asarray(y + self.beta * C, y.dtype)
 

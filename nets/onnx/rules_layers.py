@@ -92,9 +92,7 @@ def conv(op: Operator) -> Made:
             return Made(line, op.inputs[:1], named, sample)
         top, left, bottom, right = around
         padding = _short((top, bottom, left, right))
-        image = Conv2D(
-            len(W), _one(kernel[2:]), _one(strides), padding, _one(dilations), group, len(weights) > 1
-        )
+        image = Conv2D(len(W), _one(kernel[2:]), _one(strides), padding, _one(dilations), group, len(weights) > 1)
         return Made(image, op.inputs[:1], named, sample)
     return Made(OnnxConv(strides, pads, dilations, group, auto_pad), op.inputs)
 

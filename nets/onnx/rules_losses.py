@@ -32,7 +32,7 @@ def loss(op: Operator) -> Made:
     ignore = a.integer("ignore_index", 0) if "ignore_index" in a else None
     weight = op.constant(2)
     ends = op.final and len(op.outputs) == 1 and reduction in ("mean", "sum")
-    if ends and op.inputs[1] in op.given and (weight is not None or not op.has(2)):
+    if ends and op.inputs[1] in op.given and op.inputs[0] not in op.given and (weight is not None or not op.has(2)):
         kind = SoftmaxCrossEntropy if fused else NegativeLogLikelihood
         class_weight = None if weight is None else weight.reshape(-1).tolist()
         return Made(kind(class_weight=class_weight, ignore_index=ignore, reduction=reduction), op.inputs[:2])

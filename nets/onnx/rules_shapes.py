@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from handbrew.data import FileFormatError
-from handbrew.layers import Concat, Flatten, Reshape, Split, Transpose
+from handbrew.layers import Concat, Embedding, Flatten, Reshape, Split, Transpose
 
 from .attributes import Operator, UnsupportedError
 from .constants import OnnxConstant, OnnxFill, OnnxRange
-from .indexing import OnnxGather, OnnxMaxUnpool, OnnxPad, OnnxSlice
+from .indexing import OnnxGather, OnnxMaxUnpool, OnnxPad, OnnxScatter, OnnxSlice
 from .joining import OnnxConcat, OnnxExpand, OnnxSplit, OnnxTile
 from .reductions import OPERATIONS, OnnxArgExtreme, OnnxReduce
 from .rules import Made, Rule, axis_from_front, filled, number
@@ -51,7 +51,7 @@ def reshape(op: Operator) -> Made:
     kept = bool(shape) and shape[0] == 0 and not zero
     if shape and shape[0] == -1 and before and 0 not in shape and not (zero and 0 in before):
         kept = math.prod(before[1:]) == math.prod(shape[1:])
-    if kept and before and len(before) > 1:
+    if kept and before and len(before) > 1 and op.holds(0, "f"):
         flat = shape[1:] in ((-1,), (math.prod(before[1:]),))
         return Made(Flatten() if flat else Reshape(*shape[1:]), op.inputs[:1])
     return Made(OnnxReshape(shape, zero), op.inputs[:1])
@@ -61,7 +61,7 @@ def flatten(op: Operator) -> Made:
     """``Flatten``, if axis 0 is left alone."""
     op.expect(1, 1)
     axis, shape = op.attributes.integer("axis", 1), op.shape(0)
-    if shape is not None and len(shape) > 1 and axis in (1, 1 - len(shape)):
+    if shape is not None and len(shape) > 1 and op.holds(0, "f") and axis in (1, 1 - len(shape)):
         return Made(Flatten(), op.inputs)
     return Made(OnnxFlatten(axis), op.inputs)
 
@@ -80,7 +80,8 @@ def transpose(op: Operator) -> Made:
     """``Transpose``, if axis 0 stays first."""
     op.expect(1, 1)
     perm = op.attributes.integers("perm")
-    if perm is not None and len(perm) > 1 and perm[0] == 0 and sorted(perm) == list(range(len(perm))):
+    stays = perm is not None and len(perm) > 1 and perm[0] == 0 and sorted(perm) == list(range(len(perm)))
+    if perm is not None and stays and op.holds(0, "f"):
         return Made(Transpose(*perm[1:]), op.inputs)
     return Made(OnnxTranspose(perm), op.inputs)
 
@@ -150,9 +151,21 @@ def tile(op: Operator) -> Made:
 
 
 def gather(op: Operator) -> Made:
-    """Elements picked by their indices."""
+    """``Embedding``, for rows of a known table; else elements picked by their indices."""
     op.expect(2, 2)
+    table = op.constant(0)
+    rows = op.kind == "Gather" and op.attributes.integer("axis", 0) == 0 and op.constant(1) is None
+    if rows and table is not None and table.ndim == 2 and table.dtype.kind == "f" and op.shape(1):
+        return Made(Embedding(*table.shape), op.inputs[1:], {"W": table})
     return Made(OnnxGather(op.attributes.integer("axis", 0), op.kind == "GatherElements"), op.inputs)
+
+
+def scatter(op: Operator) -> Made:
+    """Elements put where their indices say."""
+    op.expect(3, 3)
+    if op.attributes.text("reduction", "none") != "none":
+        raise UnsupportedError("elements that are combined with those that are there")
+    return Made(OnnxScatter(op.attributes.integer("axis", 0)), op.inputs)
 
 
 def shape(op: Operator) -> Made:
@@ -250,6 +263,8 @@ RULES: Mapping[str, Rule] = {
     "Expand": tile,
     "Gather": gather,
     "GatherElements": gather,
+    "Scatter": scatter,
+    "ScatterElements": scatter,
     "Shape": shape,
     "Size": shape,
     "Constant": constant,
@@ -262,4 +277,3 @@ RULES: Mapping[str, Rule] = {
     "MaxUnpool": max_unpool,
     **{f"Reduce{operation}": reduce_ for operation in OPERATIONS},
 }
-

@@ -102,7 +102,8 @@ class OnnxSqueeze(_Reshaping):
 
     def new_shape(self, shape: tuple[int, ...], extra: tuple[int, ...] | None) -> tuple[int, ...]:
         given = self.axes if extra is None else extra
-        axes = [axis for axis, n in enumerate(shape) if n == 1] if given is None else counted(given, len(shape), self.where)
+        ones = [axis for axis, n in enumerate(shape) if n == 1]
+        axes = ones if given is None else counted(given, len(shape), self.where)
         if any(shape[axis] != 1 for axis in axes):
             raise ShapeError(f"{self.where}: expected axes of size 1, {tuple(axes)}, got input of shape {shape}")
         return tuple(n for axis, n in enumerate(shape) if axis not in axes)
@@ -168,8 +169,12 @@ class OnnxDepthToSpace(OnnxLayer):
 
     def __init__(self, blocksize: int, mode: str = "DCR", back: bool = False) -> None:
         if blocksize < 1 or mode not in ("DCR", "CRD"):
-            raise ValueError(f'OnnxDepthToSpace: expected a blocksize from 1 on and "DCR" or "CRD", got {blocksize}, {mode}')
+            raise ValueError(f'OnnxDepthToSpace: expected blocks from 1 on, "DCR" or "CRD", got {blocksize}, {mode}')
         self.blocksize, self.mode, self.back = blocksize, mode, back
+
+    def build(self, in_shape: Any) -> Any:
+        x = np.broadcast_to(np.zeros((), np.float32), (0, *in_shape))  # an empty batch
+        return type(self).forward(self, x).shape[1:]
 
     def forward(self, x: Array) -> Array:
         return self._gather(x) if self.back else self._spread(x)
@@ -230,7 +235,7 @@ def _within(n: int, ndim: int) -> int:
 
 
 class OnnxCast(OnnxLayer):
-    """y = x as numbers of another kind: "float" (of the net's own precision), "int64", "bool", …;  dx = dy for floats."""
+    """y = x as numbers of another kind: "float" (of the net's precision), "int64", "bool", …;  dx = dy for floats."""
 
     batch_coupled = False
     backward_uses = ()

@@ -98,15 +98,16 @@ def padded(x: Array, g: Geometry, value: float) -> Array:
         widths.append((before, max(0, spanned - before - size)))
     if any(w != (0, 0) for w in widths):
         x = np.pad(x, widths, constant_values=value)
-    return x[(..., *(slice(n) for n in g.spanned))]
+    inside: Any = (..., *(slice(n) for n in g.spanned))
+    return x[inside]
 
 
 def unfold(x: Array, g: Geometry) -> Array:
     """The windows of a padded image, (N, C, *out, *kernel): a view."""
     k = len(g.kernel)
     view = sliding_window_view(x, g.extent, axis=tuple(range(2, 2 + k)))
-    steps = tuple(slice(None, None, s) for s in g.strides)
-    return view[(slice(None), slice(None), *steps, *(slice(None, None, d) for d in g.dilations))]
+    steps: Any = tuple(slice(None, None, step) for step in (*g.strides, *g.dilations))
+    return view[(slice(None), slice(None), *steps)]
 
 
 def fold(parts: Array, g: Geometry, sizes: tuple[int, ...]) -> Array:
@@ -114,12 +115,12 @@ def fold(parts: Array, g: Geometry, sizes: tuple[int, ...]) -> Array:
     room = tuple(max(n, b + size) for n, b, size in zip(g.spanned, g.before, sizes, strict=True))
     whole = np.zeros((*parts.shape[:2], *room), parts.dtype)
     for tap in product(*map(range, g.kernel)):
-        lines = (
-            slice(t * d, t * d + s * (n - 1) + 1, s)
-            for t, d, s, n in zip(tap, g.dilations, g.strides, g.out, strict=True)
-        )
-        whole[(..., *lines)] += parts[(..., *tap)]
-    return whole[(..., *(slice(b, b + n) for b, n in zip(g.before, sizes, strict=True)))]
+        steps = zip(tap, g.dilations, g.strides, g.out, strict=True)
+        lines: Any = (..., *(slice(t * d, t * d + s * (n - 1) + 1, s) for t, d, s, n in steps))
+        part: Any = (..., *tap)
+        whole[lines] += parts[part]
+    inside: Any = (..., *(slice(b, b + n) for b, n in zip(g.before, sizes, strict=True)))
+    return whole[inside]
 
 
 def pixels(g: Geometry, sizes: tuple[int, ...], count_pad: bool) -> Array:

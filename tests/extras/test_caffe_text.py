@@ -1,12 +1,13 @@
 """Prototxt: its quirks, and errors that say where and what."""
 
+import re
 import time
 
 import pytest
 
 from handbrew.data import FileFormatError
 from handbrew.nets.caffe.schema import messages
-from handbrew.nets.caffe.text import LONGEST, read_net, read_solver, write_net
+from handbrew.nets.caffe.text import LONGEST, MOST_MESSAGES, read_net, read_solver, write_net
 
 QUIRKS = r"""
 # a comment
@@ -75,8 +76,8 @@ def test_what_is_written_reads_back_equal(tmp_path):
         ('layer { name: "\\377" }', "parse string"),
         ("layer } {", "line 1"),
         ("\n\0{", "binary"),
-        ("{" * 100_000, "line 1"),
-        ("layer <\n" * 100_000, "no field 'layer' in LayerParameter"),
+        ("{" * 50_000, "line 1"),
+        ("layer <\n" * 50_000, "no field 'layer' in LayerParameter"),
         ("#{" + "x" * LONGEST, f"more than {LONGEST}"),
         ("layer { name: '" + "x" * 1_000_000, "quote"),
         ("layer { " + "x" * 1_000_000 + ": 1 }", "no field 'xxx"),
@@ -111,3 +112,17 @@ def test_a_solver(tmp_path):
     assert not solver.HasField("solver_type")
     with pytest.raises(FileFormatError, match="'lr' in SolverParameter"):
         read_solver("net_param { }\nlr: 1")
+
+
+@pytest.mark.parametrize("number", ["1_0", "0b11", "-0o17", "+5", "1_0.5", "1.5_0", "+.5"])
+def test_numbers_that_only_python_takes_for_some(number):
+    text = f"name: \"{number}\"  # {number}\nlayer {{ name: 'a' loss_weight: %s }}"
+    assert read_net(text % "1e+5").layer[0].loss_weight[0] == 1e5
+    with pytest.raises(FileFormatError, match=rf"line 2: {re.escape(number)} is not a number"):
+        read_net(text % number)
+
+
+def test_no_more_messages_than_there_is_memory_for():
+    assert len(read_net("layer{}\n" * MOST_MESSAGES).layer) == MOST_MESSAGES
+    with pytest.raises(FileFormatError, match="has 65537 messages"):
+        read_net("layer{}\n" * (MOST_MESSAGES + 1))

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from google.protobuf.message import DecodeError
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from handbrew.data import FileFormatError
@@ -88,6 +88,7 @@ CHANGES = st.lists(st.tuples(st.integers(0, len(CONTENT) - 1), st.integers(0, 25
 
 @settings(max_examples=500, deadline=None)
 @given(CHANGES, st.integers(0, len(CONTENT)))
+@example([(235, 0)], 0)  # a number where the name, a text, is expected: protobuf passes over it
 def test_damaged_files_are_refused_or_read_as_protobuf_does(tmp_path_factory, changes, end):
     content = bytearray(CONTENT)
     for at, byte in changes:

@@ -1,0 +1,181 @@
+"""``save_onnx``: a net as an ONNX model."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any
+
+from handbrew.layers import Branches, Layer, Loss, Residual
+
+from ..files import write_atomically
+from ..graph import Graph
+from ..net import Net
+from ..sequential import Sequential
+from .tensors import CODES
+from .write_elementwise import TABLE as ELEMENTWISE
+from .write_losses import TABLE as LOSSES
+from .write_losses import meaning
+from .write_operators import TABLE as OPERATORS
+from .write_shapes import TABLE as SHAPES
+from .write_vision import TABLE as VISION
+from .writer import Values, Writer, emitter_for
+
+OPERATOR_SET, FORMAT = 21, 10  # of ONNX 1.16, which onnxruntime reads from version 1.18 on
+TABLE = {**ELEMENTWISE, **VISION, **SHAPES, **OPERATORS}
+
+
+def save_onnx(net: Net, path: str | PathLike[str], in_shape: Any = None, loss: bool = False) -> None:
+    """Write a net as an ONNX model, as it is in use: dropout does nothing, and BatchNorm has its running statistics.
+
+    The model's output is what ``net.predict`` returns: for a classifier, probabilities. The batch may have any size;
+    all others are those that the net was built for. The model is checked before it is written, and written atomically.
+
+    Parameters
+    ----------
+    net : Sequential or Graph
+        Of any of handbrew's layers; ``docs/onnx.md`` lists the few that ONNX has no operator for.
+    path : path
+    in_shape : tuple, optional
+        The input's shape without the batch axis, if the net is not built yet.
+    loss : bool
+        End in the loss, which takes the target as a further input: for those who go on training elsewhere.
+
+    Raises
+    ------
+    NotBuiltError
+        If the net is not built, and ``in_shape`` is not given.
+    TypeError
+        If the net has layers that no operators do; all of them are listed.
+    ImportError
+        Without the onnx package, saying how to get it.
+    """
+    try:
+        from onnx import checker
+    except ImportError as error:
+        raise ImportError('save_onnx needs onnx: pip install "handbrew[onnx]"') from error
+    if in_shape is not None:
+        net.build(in_shape)
+    net.params  # noqa: B018  raises NotBuiltError, which says what to do
+    model = _model(net, loss)
+    checker.check_model(model, full_check=True)
+    data = model.SerializeToString()
+    with write_atomically(path) as file:
+        file.write(data)
+
+
+def _model(net: Any, loss: bool) -> Any:
+    from onnx.shape_inference import infer_shapes
+
+    w = Writer(net.dtype)
+    data = net.data if isinstance(net, Graph) else ("x",)
+    shapes = net.in_shape if len(data) > 1 else (net.in_shape,)
+    targets = net.targets if isinstance(net, Graph) else ("target",)
+    named = [w.name(name) for name in (*data, *(targets if loss else ()))]
+    outputs = _net(w, net, tuple(named), loss)
+    if w.problems:
+        raise TypeError("no ONNX operators do what these layers do:\n  " + "\n  ".join(w.problems))
+    helper, floats = w.helper, CODES[w.dtype.name]
+    sizes = [("batch", *shape) for shape in shapes] + [None] * (len(named) - len(data))
+    inputs = [
+        helper.make_tensor_value_info(name, CODES["int64"] if name in w.integer_inputs else floats, size)
+        for name, size in zip(named, sizes, strict=True)
+    ]
+    made = {name for node in w.nodes for name in node.output}
+    ends: list[str] = []
+    for name in outputs:  # an output is made by an operator, and no other output's
+        ends.append(name if name in made and name not in ends else w.op("Identity", (name,)))
+    values = [helper.make_empty_tensor_value_info(name) for name in ends]
+    graph = helper.make_graph(w.nodes, type(net).__name__, inputs, values, w.initializers)
+    sets = [helper.make_opsetid("", OPERATOR_SET)]
+    model = helper.make_model(graph, producer_name="handbrew", opset_imports=sets, ir_version=FORMAT)
+    model = infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)  # of the outputs, too
+    for value, shape in zip(model.graph.output, net.out_shape if len(ends) > 1 else (net.out_shape,), strict=True):
+        kind = value.type.tensor_type
+        if not kind.HasField("shape"):  # some operators' are not found
+            value.CopyFrom(helper.make_tensor_value_info(value.name, kind.elem_type, (None, *shape)))
+    return model
+
+
+def _net(w: Writer, net: Any, x: Values, loss: bool) -> Values:
+    return _chain(w, net, x, loss) if isinstance(net, Sequential) else _graph(w, net, x, loss)
+
+
+def write_layer(w: Writer, layer: Any, x: Values) -> Values:
+    """The names of a layer's outputs, the operators that make them being written."""
+    if isinstance(layer, (Sequential, Graph)) and not layer.takes_target:
+        return _net(w, layer, x, False)
+    if type(layer) is Residual:
+        y = _child(w, "body", layer.body, x)
+        side = x if layer.shortcut is None else _child(w, "shortcut", layer.shortcut, x)
+        return (w.op("Add", (*y, *side)),)
+    if type(layer) is Branches:
+        ends = [_child(w, f"bodies.{i}", body, x)[0] for i, body in enumerate(layer.bodies)]
+        return _child(w, "merge", layer.merge, tuple(ends))
+    emit = emitter_for(layer, TABLE)
+    if emit is None:
+        w.problems.append(f"{w.path or 'the net'}: {layer!r}")
+        return tuple(w.name("unknown") for _ in range(_count(layer)))
+    made = emit(w, layer, x)
+    return made if isinstance(made, tuple) else (made,)
+
+
+def _count(layer: Layer) -> int:
+    shape = layer.out_shape
+    return len(shape) if shape and isinstance(shape[0], tuple) else 1
+
+
+def _child(w: Writer, name: str, layer: Layer, x: Values) -> Values:
+    before, w.path = w.path, f"{w.path}.{name}" if w.path else name
+    try:
+        return write_layer(w, layer, x)
+    finally:
+        w.path = before
+
+
+def _end(w: Writer, name: str, head: Loss, scores: str, target: str | None) -> str:
+    """What the scores mean; or with a target the loss."""
+    before, w.path = w.path, f"{w.path}.{name}" if w.path else name
+    emit = None if target is None else emitter_for(head, LOSSES)
+    y: Any = meaning(w, head, scores) if target is None else emit and emit(w, head, (scores, target))
+    if y is None:
+        w.problems.append(f"{w.path}: {head!r}")
+    w.path = before
+    return y or scores
+
+
+def _chain(w: Writer, net: Sequential, x: Values, loss: bool) -> Values:
+    y = x[:1]
+    for name, layer in net.children.items():
+        if isinstance(layer, Loss):
+            return (_end(w, name, layer, y[0], x[1] if loss else None),)
+        if isinstance(layer, Net) and layer.takes_target:
+            before, w.path = w.path, f"{w.path}.{name}" if w.path else name
+            y = _net(w, layer, (*y, *x[1:]), loss)
+            w.path = before
+        else:
+            y = _child(w, name, layer, y)
+    return y
+
+
+def _graph(w: Writer, net: Graph, x: Values, loss: bool) -> Values:
+    """The layers that the outputs, or the main loss, depend on."""
+    values = dict(zip((*net.data, *net.targets), x, strict=False))
+    head = net._head
+    wanted = [head.outputs[0] if loss else head.inputs[0]] if head else list(net.outputs)
+    needed = set(wanted)
+    for node in reversed(net.nodes):
+        if needed.intersection(node.outputs):
+            needed.update(node.inputs)
+    for node in net.nodes:
+        if not needed.intersection(node.outputs):
+            continue
+        reads = tuple(values[blob] for blob in node.inputs)
+        if isinstance(node.layer, Loss):
+            made: Values = (_end(w, node.name, node.layer, reads[0], reads[1]),)
+        else:
+            made = _child(w, node.name, node.layer, reads)
+        values.update(zip(node.outputs, made, strict=False))
+    found = tuple(values[blob] for blob in wanted)
+    if head and not loss and isinstance(head.layer, Loss):
+        return (_end(w, head.name, head.layer, found[0], None),)
+    return found
