@@ -104,9 +104,8 @@ def train_description(param: Any, folder: Path, level: int = 0, stages: Sequence
     """The ``NetParameter`` that a solver trains."""
     given = [name for name in ("net", "net_param", "train_net", "train_net_param") if param.HasField(name)]
     if len(given) != 1:
-        raise FileFormatError(
-            f"solver: expected one of net, net_param, train_net, train_net_param; got {given or 'none'}"
-        )
+        found = " and ".join(given) or "none"
+        raise FileFormatError(f"solver: expected one of net, net_param, train_net, train_net_param; got {found}")
     return _selected(_net(param, given[0], folder), "train", [param.train_state], level, stages)
 
 

@@ -335,7 +335,7 @@ def hostile(mark):
     yield "an unknown layer", one("../../evil", "")
     yield "a million layers", b"layer{}" * 10**6
     yield "as many layers as there is room for", b"layer{}" * (2**21 // 7)
-    yield "a number of endless digits", one("ReLU", "relu_param { negative_slope: " + "9" * 10**6 + " }")
+    yield "a number of endless digits", one("Convolution", "convolution_param { pad: " + "9" * 10**6 + " }")
     yield "a name of a megabyte", one("x" * 10**6, "")
     yield "endless tops", one("Slice", "top: 'b' " * 50_000)
     for n in (10**9, 2**31, 2**32 - 1):
@@ -360,6 +360,7 @@ def hostile(mark):
     yield "a number that does not end", b"\xff" * 10**6
     yield "layers of nothing but blobs", field(100, field(1, b"conv") + field(7, b"") * 10**6)
     yield "a million layers of the same name", field(100, field(1, b"conv") + field(7, b"")) * 10**6
+    yield from hostile_onnx()
     yield "hdf5: elsewhere", hostile_hdf5(lambda file: file.__setitem__("data", h5py.ExternalLink("/etc/passwd", "/")))
     yield "hdf5: in itself", hostile_hdf5(in_itself)
     yield "hdf5: 2**40 values", hostile_hdf5(
@@ -371,6 +372,63 @@ def hostile(mark):
     yield "hdf5: raw data elsewhere", hostile_hdf5(
         lambda file: file.create_dataset("data/conv/0", (4,), "f4", external=[("/etc/passwd", 0, 16)])
     )
+
+
+def onnx_of(*nodes, shape=(2, 2), **constants):
+    """A model with these nodes, from ``x`` to ``y``; constants are arrays, or shapes of tensors without data."""
+    graph = onnx.GraphProto(name="hostile", node=[onnx.helper.make_node(*node[:3], **node[3]) for node in nodes])
+    for value, name in ((graph.input.add(), "x"), (graph.output.add(), "y")):
+        value.CopyFrom(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape if name == "x" else None))
+    for name, value in constants.items():
+        if isinstance(value, np.ndarray):
+            graph.initializer.append(onnx.numpy_helper.from_array(value, name))
+        else:
+            graph.initializer.append(onnx.TensorProto(name=name, data_type=1, dims=value, raw_data=bytes(100)))
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 21)])
+    return model.SerializeToString()
+
+
+def elsewhere(location):
+    """A model whose weights are in another file."""
+    model = onnx.ModelProto.FromString(onnx_of(("Add", ["x", "W"], ["y"], {}), W=(2, 2)))
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in (("location", location), ("offset", "0"), ("length", "16")):
+        tensor.external_data.add(key=key, value=value)
+    return model.SerializeToString()
+
+
+def hostile_onnx():
+    for size in (2**40, 2**62, 2**63 - 1, -1):
+        yield f"onnx: a tensor of {size} values", onnx_of(("Add", ["x", "W"], ["y"], {}), W=(size,))
+        yield f"onnx: a tensor of {size} times 2**40 values", onnx_of(("Add", ["x", "W"], ["y"], {}), W=(size, 2**40))
+    sizes = np.array([2**40, 2**40])
+    for kind, constant in (("ConstantOfShape", sizes), ("Expand", sizes), ("Tile", sizes)):
+        inputs = ["s"] if kind == "ConstantOfShape" else ["c", "s"]
+        nodes = (kind, inputs, ["big"], {}), ("Add", ["x", "big"], ["y"], {})
+        yield f"onnx: {kind} of constants, 2**80 values", onnx_of(*nodes, s=constant, c=np.ones((1, 1), np.float32))
+    bounds = {"a": np.array(0.0), "b": np.array(1e15), "c": np.array(1.0)}
+    nodes = ("Range", ["a", "b", "c"], ["big"], {}), ("Add", ["x", "big"], ["y"], {})
+    yield "onnx: a Range of 10**15 values", onnx_of(*nodes, **bounds)
+    yield "onnx: a circle", onnx_of(("Add", ["x", "b"], ["a"], {}), ("Relu", ["a"], ["b"], {}), ("Relu", ["b"], ["y"], {}))
+    yield "onnx: an operator of its own", onnx_of(("Evil", ["x"], ["y"], {"domain": "evil"}))
+    yield "onnx: weights that it has not", onnx_of(("Conv", ["x", "W"], ["y"], {}))
+    yield "onnx: endless nodes", onnx_of(*[("Relu", ["x"], [f"y{i}"], {}) for i in range(50_000)])
+    yield "onnx: a graph in itself", nested(60)
+    for location in ("/etc/passwd", "../../../../../../../../etc/passwd", "x/../../../../../../etc/passwd", "nothing", ""):
+        yield f"onnx: weights in {location!r}", elsewhere(location)
+
+
+def nested(depth):
+    """An If in an If in an If."""
+    graph = onnx.GraphProto(name="inner")
+    for _ in range(depth):
+        outer = onnx.GraphProto(name="outer")
+        node = outer.node.add(op_type="If", input=["x"], output=["y"])
+        node.attribute.add(name="then_branch", type=onnx.AttributeProto.GRAPH).g.CopyFrom(graph)
+        graph = outer
+    return onnx.helper.make_model(graph).SerializeToString()
 
 
 def in_itself(file):
@@ -387,6 +445,7 @@ READERS |= {"read_solver": read_solver, "load_onnx": load_onnx}
 
 if __name__ == "__main__":
     damage.KINDS, damage.READERS, damage.hostile = KINDS, READERS, hostile
+    load_caffe(one("Reshape", "reshape_param { shape { dim: 2 dim: -1 } }").decode())  # which imports what others do not
     if len(sys.argv) == 2:
         sys.exit(damage.main(int(sys.argv[1]), __file__))
     damage.answer(*sys.argv[1:])

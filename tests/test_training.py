@@ -74,7 +74,7 @@ def test_layers_frozen_in_evaluation_mode_stay_so():
         ),
         (lambda s: s.fit(blobs(), np.zeros((3, 2))), TypeError, "expected validation to be"),
         (lambda s: s.fit((np.zeros((3, 2)), np.zeros(4, int))), ValueError, "axis 0 counts the samples"),
-        (lambda s: SGD(Affine(3)).fit(blobs()), TypeError, "a Sequential that ends in a loss"),
+        (lambda s: SGD(Affine(3)).fit(blobs()), TypeError, "a net that ends in a loss"),
     ],
 )
 def test_what_fit_refuses(call, error, message):

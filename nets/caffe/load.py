@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from handbrew.layers import LabelError, ShapeError, inference
 from ..graph import Graph
 from .assembly import DATA, Assembly, kinds_of
 from .custom import Custom
+from .limits import LARGEST_BLOB, TooLargeError, limited
 from .naming import layer_names
 from .reading import reading
 from .select import select
@@ -24,6 +27,7 @@ from .transfer import load_weights
 from .weights import read_caffemodel
 
 Shape = tuple[int, ...]
+SMALL = 1 << 26  # values in a blob of a pass that is only there to learn the shapes
 
 
 def load_caffe(
@@ -125,17 +129,18 @@ def build(graph: Graph, shapes: list[Shape]) -> None:
     Raises
     ------
     FileFormatError
-        If a layer does not fit its bottoms.
+        If a layer does not fit its bottoms, or would be too large.
     """
-    if any(len(shape) < 1 or min(shape) < 0 for shape in shapes):
-        raise FileFormatError(f"expected inputs of at least one axis, got the shapes {shapes}")
-    by_name = dict(zip(graph.inputs, shapes, strict=True))
+    if any(len(shape) < 1 or min(shape) < 0 or math.prod(shape) > LARGEST_BLOB for shape in shapes):
+        raise FileFormatError(f"expected inputs of one axis or more and {LARGEST_BLOB} values or less, got {shapes}")
+    by_name, batch = dict(zip(graph.inputs, shapes, strict=True)), max((shape[0] for shape in shapes), default=1)
     samples = [by_name[name][1:] for name in graph.data]
     try:
         try:
-            graph.build(samples[0] if len(samples) == 1 else tuple(samples))
+            with limited(graph, batch):
+                graph.build(samples[0] if len(samples) == 1 else tuple(samples))
         except ShapeError:  # or a sample's shape depends on their number: then only a pass can tell
-            with inference(graph):
+            with suppress(TooLargeError), limited(graph, batch, SMALL), inference(graph):
                 zeros: dict[str, Any] = {name: np.zeros(shape, np.float32) for name, shape in by_name.items()}
                 graph.forward(**zeros)
     except (ShapeError, LabelError) as error:

@@ -1,29 +1,26 @@
 """ONNX models, written and read, and the layers for operators that handbrew has no other layer for."""
 
+from .arranging import OnnxDepthToSpace, OnnxTranspose
+from .batch_normalizing import OnnxBatchNorm, OnnxLpNorm, OnnxMVN
 from .classifying import OnnxDropout, OnnxNegativeLogLikelihood, OnnxSoftmax, OnnxSoftmaxCrossEntropy
 from .constants import OnnxConstant, OnnxFill, OnnxParameter, OnnxRange
 from .convolutions import OnnxConv, OnnxConvTranspose
 from .elementwise import OnnxBinary, OnnxClip, OnnxUnary, OnnxVariadic, OnnxWhere
-from .indexing import OnnxGather, OnnxMaxUnpool, OnnxPad, OnnxScatter, OnnxSlice
+from .gathering import OnnxGather, OnnxScatter
+from .global_pooling import OnnxGlobalPool
 from .joining import OnnxConcat, OnnxExpand, OnnxSplit, OnnxTile
-from .normalizing import OnnxBatchNorm, OnnxGroupNorm, OnnxInstanceNorm, OnnxLayerNorm, OnnxLpNorm, OnnxMVN
-from .pooling import OnnxAveragePool, OnnxGlobalPool, OnnxLpPool, OnnxMaxPool
+from .normalizing import OnnxGroupNorm, OnnxInstanceNorm, OnnxLayerNorm
+from .padding import OnnxPad
+from .pooling import OnnxAveragePool, OnnxLpPool, OnnxMaxPool
 from .products import OnnxGemm, OnnxMatMul
 from .reading import load_onnx
 from .reductions import OnnxArgExtreme, OnnxReduce
 from .resizing import OnnxResize
-from .shapes import (
-    OnnxCast,
-    OnnxDepthToSpace,
-    OnnxFlatten,
-    OnnxIdentity,
-    OnnxReshape,
-    OnnxShape,
-    OnnxSqueeze,
-    OnnxTranspose,
-    OnnxUnsqueeze,
-)
-from .writing import save_onnx
+from .saving import save_onnx
+from .shapes import OnnxFlatten, OnnxIdentity, OnnxReshape, OnnxSqueeze, OnnxUnsqueeze
+from .slicing import OnnxSlice
+from .telling import OnnxCast, OnnxShape
+from .unpooling import OnnxMaxUnpool
 
 __all__ = [
     "OnnxArgExtreme",

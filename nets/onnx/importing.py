@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,33 @@ from ..graph import Graph
 from .attributes import Operator, UnsupportedError
 from .base import OnnxLayer
 from .constants import OnnxConstant, OnnxParameter
-from .rules import Made
+from .rules import Made, Rule
+from .rules_constants import RULES as CONSTANTS
 from .rules_elementwise import RULES as ELEMENTWISE
-from .rules_layers import RULES as LAYERS
+from .rules_indexing import RULES as INDEXING
 from .rules_losses import RULES as LOSSES
+from .rules_normalizing import RULES as NORMALIZING
+from .rules_pooling import RULES as POOLING
+from .rules_products import RULES as PRODUCTS
 from .rules_resizing import RULES as RESIZING
 from .rules_shapes import RULES as SHAPES
-from .shapes import OnnxIdentity, OnnxShape
-from .sketching import MOST, Sketchpad, blank
-from .tensors import FLOATS, KINDS, Array, array_of
+from .shapes import OnnxIdentity
+from .sketching import Sketchpad
+from .telling import OnnxShape
+from .tensors import Array
+from .values import Values
 
-RULES = {**LAYERS, **ELEMENTWISE, **SHAPES, **LOSSES, **RESIZING}
-GUESS = 32  # the size of an axis that the model leaves open, while shapes are worked out
+RULES: Mapping[str, Rule] = {
+    **PRODUCTS,
+    **POOLING,
+    **NORMALIZING,
+    **LOSSES,
+    **ELEMENTWISE,
+    **SHAPES,
+    **INDEXING,
+    **CONSTANTS,
+    **RESIZING,
+}
 FOLDED = 2**26  # elements that may be made of constants, beyond those that are there
 
 
@@ -33,21 +49,13 @@ class ShapeMisfitError(FileFormatError):
     """The shapes that the model declares do not fit its operators."""
 
 
-class Importer:
-    """One reading of a model; ``batch`` is the size of axis 0 that is tried where the model leaves it open."""
+class Importer(Values):
+    """One reading of a graph, operator by operator; ``batch`` as for ``Values``."""
 
     def __init__(self, proto: Any, version: int, folder: Path, batch: int) -> None:
-        self.proto, self.version, self.folder, self.batch = proto, version, folder, batch
-        self.constants: dict[str, Array] = {}
-        self.learned: set[str] = set()  # constants that are weights
-        self.sketches: dict[str, Array] = {}
-        self.exact: set[str] = set()  # sketches whose values are right, not only their shapes
-        self.blobs: dict[str, str] = {}
-        self.names: dict[str, int] = {}  # those taken, and how often
+        super().__init__(proto, folder, batch)
+        self.version, self.folded, self.pad = version, 0, Sketchpad()
         self.nodes: list[tuple[Layer, tuple[str, ...], tuple[str, ...]]] = []
-        self.problems: list[str] = []
-        self.guessed, self.folded, self.pad = False, 0, Sketchpad()
-        self.dtype: np.dtype[Any] = np.dtype(np.float32)
 
     def graph(self) -> Graph:
         """Convert everything.
@@ -57,8 +65,8 @@ class Importer:
         FileFormatError
             If something is wrong with the model, or handbrew has no layer for some of its operators.
         """
-        self._read_initializers()
-        given = self._read_inputs()
+        self.read_initializers()
+        given = self.read_inputs()
         read = {name for node in self.proto.node for name in node.input}
         for number, node in enumerate(self.proto.node):
             op = Operator(node, number, self.version, self.folder)
@@ -72,46 +80,6 @@ class Importer:
         if self.problems:
             raise FileFormatError("handbrew has no layer for\n  " + "\n  ".join(self.problems))
         return self._finish(given)
-
-    def _read_initializers(self) -> None:
-        if len(self.proto.sparse_initializer):
-            raise FileFormatError("has sparse initialisers, which handbrew does not read")
-        doubles = [t for t in self.proto.initializer if t.data_type == 11]
-        if doubles or any(value.type.tensor_type.elem_type == 11 for value in self.proto.input):
-            self.dtype = np.dtype(np.float64)
-        for tensor in self.proto.initializer:
-            array = array_of(tensor, self.folder, f"initialiser {tensor.name!r:.60}")
-            self.constants[tensor.name] = array
-            if array.dtype.kind == "f" and array.size > 1:
-                self.learned.add(tensor.name)
-
-    def _read_inputs(self) -> set[str]:
-        given = [value for value in self.proto.input if value.name not in self.constants]
-        for value in given:
-            kind = value.type.tensor_type.elem_type
-            if kind not in KINDS:
-                self.problems.append(f"the input {value.name!r:.60}, which is no array of numbers")
-                self.blobs[value.name] = ""
-                continue
-            self.blobs[value.name] = self._name(value.name, "input")
-            shape = self._shape(value.type.tensor_type)
-            floats = kind in FLOATS or kind == 2  # uint8 is cast at the entry
-            if shape is not None and np.prod(shape, dtype=float) <= MOST:
-                self.sketches[value.name] = blank(shape, self.dtype if floats else KINDS[kind][0])
-        return {value.name for value in given}
-
-    def _shape(self, kind: Any) -> tuple[int, ...] | None:
-        """The declared shape, with a guess for what is left open."""
-        if not kind.HasField("shape"):
-            return None
-        sizes = []
-        for axis, dim in enumerate(kind.shape.dim):
-            known = dim.HasField("dim_value")
-            if known and dim.dim_value < 0:
-                raise FileFormatError(f"an input has a size of {dim.dim_value}")
-            self.guessed |= not known and axis > 0
-            sizes.append(dim.dim_value if known else self.batch if axis == 0 else GUESS)
-        return tuple(sizes)
 
     def _convert(self, op: Operator, domain: str) -> None:
         for name in op.inputs:
@@ -137,6 +105,9 @@ class Importer:
         self.blobs.update({name: name for name in op.outputs if name})  # so that the rest can be looked at
 
     def _add(self, op: Operator, made: Made) -> None:
+        for name in filter(None, op.outputs):
+            if name in self.blobs or name in self.constants:
+                raise FileFormatError(f"{op.where}: makes {name!r:.60}, which is there already")
         made.layer.astype(self.dtype)
         values = [read if isinstance(read, np.ndarray) else self.constants.get(read) for read in made.reads]
         if not made.weights and all(value is not None for value in values):
@@ -146,12 +117,9 @@ class Importer:
             build_from(made.layer.tied(), made.sample, dict(made.weights))
         reads = [self._blob(read) for read in made.reads]
         wanted = [*op.outputs, *[""] * (made.outputs - len(op.outputs))]
-        for name in filter(None, op.outputs):
-            if name in self.blobs or name in self.constants:
-                raise FileFormatError(f"{op.where}: makes {name!r:.60}, which is there already")
-        makes = [self._name(name, op.kind.lower()) for name in wanted]
+        makes = [self.blob_name(name, op.kind.lower()) for name in wanted]
         self.blobs.update({name: blob for name, blob in zip(wanted, makes, strict=True) if name})
-        self.nodes.append((made.layer.named(self._name(op.name, op.kind.lower())), tuple(reads), tuple(makes)))
+        self.nodes.append((made.layer.named(self.layer_name(op.name, op.kind.lower())), tuple(reads), tuple(makes)))
         self._sketch(op, made, values)
 
     def _fold(self, op: Operator, layer: Layer, values: list[Array]) -> None:
@@ -173,7 +141,7 @@ class Importer:
             return self.blobs[value]
         array = value if isinstance(value, np.ndarray) else self.constants[value]
         name = value if isinstance(value, str) else ""
-        blob = self._name(name, "constant")
+        blob = self.blob_name(name, "constant")
         layer: Layer
         if name in self.learned:
             layer = OnnxParameter(*array.shape).astype(self.dtype)
@@ -181,20 +149,10 @@ class Importer:
         else:
             layer = OnnxConstant(array).astype(self.dtype)
             layer.build(())
-        self.nodes.append((layer.named(self._name(name, "constant")), (), (blob,)))
+        self.nodes.append((layer.named(self.layer_name(name, "constant")), (), (blob,)))
         if name:
             self.blobs[name] = blob
         return blob
-
-    def _name(self, wanted: str, default: str) -> str:
-        """A name for a blob or layer that is free."""
-        word = "".join(c if c.isprintable() and not c.isspace() and c != "." else "_" for c in wanted) or default
-        name = word
-        while name in self.names:
-            self.names[word] += 1
-            name = f"{word}_{self.names[word]}"
-        self.names[name] = 1
-        return name
 
     def _sketch(self, op: Operator, made: Made, values: list[Array | None]) -> None:
         layer = made.layer
@@ -204,7 +162,7 @@ class Importer:
             decides = isinstance(layer, OnnxLayer) and layer.shaped_by is not None and place >= layer.shaped_by
             if sketch is None or (decides and value is None and read not in self.exact):
                 return
-            inputs.append(sketch.astype(self.dtype) if sketch.dtype.kind == "f" and value is not None else sketch)
+            inputs.append(sketch.astype(self.dtype, copy=False) if sketch.dtype.kind == "f" else sketch)
         try:
             found = None if layer.takes_target else self.pad.run(layer, inputs, self.dtype)
         except Exception as error:
@@ -227,8 +185,8 @@ class Importer:
                 raise FileFormatError(f"its output {value.name!r:.60} is made by nothing")
             blob = self._blob(value.name)
             if blob in inputs or blob in outputs:
-                same, blob = blob, self._name(value.name, "output")
-                self.nodes.append((OnnxIdentity().named(self._name("", "identity")), (same,), (blob,)))
+                same, blob = blob, self.blob_name(value.name, "output")
+                self.nodes.append((OnnxIdentity().named(self.layer_name("", "identity")), (same,), (blob,)))
             outputs.append(blob)
         if not outputs:
             raise FileFormatError("has no outputs")

@@ -10,7 +10,6 @@ from typing import Any
 from handbrew.data import FileFormatError, decoding
 
 from ..graph import Graph
-from .importing import Importer, ShapeMisfitError
 
 NEWEST = 28  # the operator set that the rules are written for
 
@@ -52,6 +51,8 @@ def load_onnx(path: str | PathLike[str]) -> Graph:
 
 
 def _graph(model: Any, folder: Path) -> Graph:
+    from .importing import Importer, ShapeMisfitError  # which import all layers
+
     if not model.HasField("graph"):
         raise FileFormatError("no ONNX model: it has no graph")
     version = max(_versions(model), default=0)

@@ -31,7 +31,7 @@ from .attributes import Operator, UnsupportedError
 from .elementwise import OnnxBinary, OnnxClip, OnnxUnary, OnnxVariadic, OnnxWhere
 from .functions import BINARY, UNARY
 from .rules import Made, Rule, alike, number
-from .shapes import OnnxCast
+from .telling import OnnxCast
 from .tensors import CODES, FLOATS
 
 PLAIN: Mapping[str, Callable[[Operator], Layer]] = {

@@ -1,13 +1,11 @@
-"""``save_onnx``: a net as an ONNX model."""
+"""A net, layer by layer, as an ONNX model."""
 
 from __future__ import annotations
 
-from os import PathLike
 from typing import Any
 
 from handbrew.layers import Branches, Layer, Loss, Residual
 
-from ..files import write_atomically
 from ..graph import Graph
 from ..net import Net
 from ..sequential import Sequential
@@ -15,55 +13,25 @@ from .tensors import CODES
 from .write_elementwise import TABLE as ELEMENTWISE
 from .write_losses import TABLE as LOSSES
 from .write_losses import meaning
+from .write_normalizing import TABLE as NORMALIZING
 from .write_operators import TABLE as OPERATORS
+from .write_pooling import TABLE as POOLING
+from .write_products import TABLE as PRODUCTS
 from .write_shapes import TABLE as SHAPES
-from .write_vision import TABLE as VISION
 from .writer import Values, Writer, emitter_for
 
 OPERATOR_SET, FORMAT = 21, 10  # of ONNX 1.16, which onnxruntime reads from version 1.18 on
-TABLE = {**ELEMENTWISE, **VISION, **SHAPES, **OPERATORS}
+TABLE = {**PRODUCTS, **POOLING, **NORMALIZING, **ELEMENTWISE, **SHAPES, **OPERATORS}
 
 
-def save_onnx(net: Net, path: str | PathLike[str], in_shape: Any = None, loss: bool = False) -> None:
-    """Write a net as an ONNX model, as it is in use: dropout does nothing, and BatchNorm has its running statistics.
-
-    The model's output is what ``net.predict`` returns: for a classifier, probabilities. The batch may have any size;
-    all others are those that the net was built for. The model is checked before it is written, and written atomically.
-
-    Parameters
-    ----------
-    net : Sequential or Graph
-        Of any of handbrew's layers; ``docs/onnx.md`` lists the few that ONNX has no operator for.
-    path : path
-    in_shape : tuple, optional
-        The input's shape without the batch axis, if the net is not built yet.
-    loss : bool
-        End in the loss, which takes the target as a further input: for those who go on training elsewhere.
+def model_of(net: Any, loss: bool) -> Any:
+    """The model, not yet checked.
 
     Raises
     ------
-    NotBuiltError
-        If the net is not built, and ``in_shape`` is not given.
     TypeError
         If the net has layers that no operators do; all of them are listed.
-    ImportError
-        Without the onnx package, saying how to get it.
     """
-    try:
-        from onnx import checker
-    except ImportError as error:
-        raise ImportError('save_onnx needs onnx: pip install "handbrew[onnx]"') from error
-    if in_shape is not None:
-        net.build(in_shape)
-    net.params  # noqa: B018  raises NotBuiltError, which says what to do
-    model = _model(net, loss)
-    checker.check_model(model, full_check=True)
-    data = model.SerializeToString()
-    with write_atomically(path) as file:
-        file.write(data)
-
-
-def _model(net: Any, loss: bool) -> Any:
     from onnx.shape_inference import infer_shapes
 
     w = Writer(net.dtype)

@@ -209,6 +209,12 @@ class TestParameters:
         assert W.grad.any()
         assert not b.grad.any()
 
+    @pytest.mark.parametrize(("kind", "fan_in"), [("Convolution", 30 // 3 * 9), ("Deconvolution", 90 // 3 * 9)])
+    def test_fans_of_fillers_are_those_of_the_blob(self, kind, fan_in):
+        options = "convolution_param { num_output: 90 kernel_size: 3 group: 3 weight_filler { type: 'msra' } }"
+        net = load_caffe(entry("data", 1, 30, 5, 5) + layer("c", kind, "data", options=options))
+        assert net.params["c.W"].data.std() == pytest.approx(np.sqrt(2 / fan_in), rel=0.05)
+
     def test_slopes_decay_as_in_caffe(self):
         assert load_caffe(FLAT + layer("a", "PReLU", "data")).params["a.slope"].decay_mult == 1
 
@@ -273,7 +279,7 @@ def test_a_sample_whose_shape_depends_on_their_number():
 
 
 def test_a_size_beyond_memory_is_refused():
-    with pytest.raises(FileFormatError, match="memory"):
+    with pytest.raises(FileFormatError, match="is not built on a file's word"):
         load_caffe(entry("data", 1, 1 << 20) + dense("a", "data", 1 << 30))
 
 

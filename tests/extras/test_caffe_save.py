@@ -220,7 +220,7 @@ def test_twins_of_batch_norm_go_on_learning_together(tmp_path):
 
 def test_initial_values_go_along(tmp_path):
     conv = L.Conv2D(20, 3, weight_init=L.He())
-    net = Sequential(conv, L.ConvTranspose2D(20, 3), L.Flatten(), L.Affine(5, weight_init=L.CaffeXavier("fan_out")))
+    net = Sequential(conv, L.ConvTranspose2D(60, 3), L.Flatten(), L.Affine(5, weight_init=L.CaffeXavier("fan_out")))
     net.build((10, 5, 5))
     save_caffe(net, tmp_path / "net.prototxt")
     back = load_caffe(tmp_path / "net.prototxt")

@@ -1,0 +1,50 @@
+"""``save_onnx``: a net as an ONNX model."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any
+
+from ..files import write_atomically
+from ..net import Net
+
+
+def save_onnx(net: Net, path: str | PathLike[str], in_shape: Any = None, loss: bool = False) -> None:
+    """Write a net as an ONNX model, as it is in use: dropout does nothing, and BatchNorm has its running statistics.
+
+    The model's output is what ``net.predict`` returns: for a classifier, probabilities. The batch may have any size;
+    all others are those that the net was built for. The model is checked before it is written, and written atomically.
+
+    Parameters
+    ----------
+    net : Sequential or Graph
+        Of any of handbrew's layers; ``docs/onnx.md`` lists the few that ONNX has no operator for.
+    path : path
+    in_shape : tuple, optional
+        The input's shape without the batch axis, if the net is not built yet.
+    loss : bool
+        End in the loss, which takes the target as a further input: for those who go on training elsewhere.
+
+    Raises
+    ------
+    NotBuiltError
+        If the net is not built, and ``in_shape`` is not given.
+    TypeError
+        If the net has layers that no operators do; all of them are listed.
+    ImportError
+        Without the onnx package, saying how to get it.
+    """
+    try:
+        from onnx import checker
+    except ImportError as error:
+        raise ImportError('save_onnx needs onnx: pip install "handbrew[onnx]"') from error
+    if in_shape is not None:
+        net.build(in_shape)
+    net.params  # noqa: B018  raises NotBuiltError, which says what to do
+    from .writing import model_of  # which imports all layers
+
+    model = model_of(net, loss)
+    checker.check_model(model, full_check=True)
+    data = model.SerializeToString()
+    with write_atomically(path) as file:
+        file.write(data)

@@ -1,0 +1,361 @@
+"""Nets as ONNX models: the checker takes them, onnxruntime agrees, and they come back."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx.reference import ReferenceEvaluator
+
+from handbrew.layers import (
+    ELU,
+    GELU,
+    LRN,
+    MVN,
+    SELU,
+    Abs,
+    Add,
+    Affine,
+    ArgMax,
+    AvgPool2D,
+    BatchNorm,
+    Bias,
+    Branches,
+    Clip,
+    Concat,
+    Contrastive,
+    Conv1D,
+    Conv2D,
+    ConvTranspose2D,
+    Crop,
+    Dropout,
+    Dropout2D,
+    Embedding,
+    EuclideanLoss,
+    Exp,
+    Flatten,
+    GlobalAvgPool2D,
+    GlobalMaxPool2D,
+    GroupNorm,
+    Huber,
+    Infogain,
+    InstanceNorm,
+    KLDivergence,
+    Layer,
+    LayerNorm,
+    Log,
+    LogSoftmax,
+    Maximum,
+    MaxPool2D,
+    MaxUnpool2D,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    MulticlassHinge,
+    Multiply,
+    NegativeLogLikelihood,
+    Normalize,
+    NotBuiltError,
+    OneVsRestHinge,
+    Pad2D,
+    Power,
+    PReLU,
+    RandomCrop,
+    RandomFlip,
+    Reduce,
+    ReLU,
+    Reshape,
+    Residual,
+    RMSNorm,
+    Scale,
+    Sigmoid,
+    SigmoidCrossEntropy,
+    SiLU,
+    Slice,
+    Softmax,
+    SoftmaxCrossEntropy,
+    Softplus,
+    SpatialPyramidPool,
+    Split,
+    StochasticPool2D,
+    Tanh,
+    Threshold,
+    Tile,
+    Transpose,
+    Triplet,
+    Upsample2D,
+)
+from handbrew.nets import Graph, Sequential, cifar10_full, cifar10_quick, lenet, mlp, resnet20, vgg_small
+from handbrew.nets.onnx import load_onnx, save_onnx
+
+IMAGES, FEATURES = (4, 7, 9), (4,)
+LAYERS = [
+    *((layer, IMAGES) for layer in (
+        Abs(), ArgMax(), ArgMax(2, keepdims=True), BatchNorm(), BatchNorm(affine=False), Bias(-1), Clip(-0.5, 0.5),
+        AvgPool2D(3, 2), AvgPool2D(3, 2, 1), AvgPool2D(3, 2, 1, count_include_pad=False), AvgPool2D(3, 2, ceil_mode=True),
+        AvgPool2D(2, 2, 1, ceil_mode=True), AvgPool2D((4, 3), (3, 2), (1, 1), ceil_mode=True), AvgPool2D(2, 2, 1, True, False),
+        Conv2D(5, 3), Conv2D(6, (3, 2), (2, 1), (1, 2, 0, 1), (1, 2), 2, bias=False), ConvTranspose2D(5, 3, 2, 1, 1),
+        ConvTranspose2D(6, (3, 2), (2, 3), (1, 0, 0, 1), (1, 2), (2, 1), 2, bias=False), Crop((3, 4), (1, 2)), Dropout(),
+        Dropout2D(), ELU(0.7), Exp(2.0, 0.5, 0.1), Flatten(), Flatten(2), GELU(), GELU("tanh"), GlobalAvgPool2D(),
+        GlobalAvgPool2D(keepdims=True), GlobalMaxPool2D(), GroupNorm(2), GroupNorm(2, affine=False), InstanceNorm(),
+        InstanceNorm(affine=True), LRN(3, 0.1, 0.7, 1.2), LRN(4, 0.1, 0.7, 1.2, average=False),
+        LRN(3, 0.1, within_channel=True), LRN(4, 0.1, within_channel=True, average=False), LayerNorm(),
+        LayerNorm(affine=False), Log(10.0, 0.1, 3.0), LogSoftmax(), LogSoftmax(-1), MVN(), MVN(True, eps=1e-3),
+        MVN(eps=1e-5, eps_inside=True), MVN(normalize_variance=False), MaxPool2D(2), MaxPool2D((3, 2), (2, 1), (1, 0)),
+        MaxPool2D(2, 2, ceil_mode=True), MaxPool2D(2, 3, 1, ceil_mode=True), MaxPool2D(2, 3, ceil_mode=True),
+        Normalize((0.1, 0.2, 0.3, 0.4), 2.0), Normalize(0.5, 0.25), PReLU(), PReLU(shared=True), Pad2D((1, 2), 0.5),
+        Pad2D((1, 2, 3, 0), mode="replicate"), Pad2D(2, mode="reflect"), Power(2.0, 0.5, 1.0), Power(1.0, 0.5, 1.0),
+        RMSNorm(), RMSNorm(affine=False), RandomCrop(2), RandomFlip(), ReLU(), ReLU(0.1), Reduce(), Reduce("mean", 2, 0.5),
+        Reduce("abs_sum", -1), Reduce("square_sum", 2), Reshape(0, -1), Reshape(-1), Reshape(2, 2, -1), SELU(), Scale(),
+        Scale(2, 2, bias=True), Scale(1, 0), Scale(1, -1, bias=True), SiLU(), SiLU(1.7), Sigmoid(), Slice(1, 3),
+        Slice(-2, None, -1), Softmax(), Softmax(-2), Softplus(), SpatialPyramidPool(2), SpatialPyramidPool(2, average=True),
+        Tanh(), Threshold(0.2), Tile(2), Tile(3, -1), Transpose(2, 3, 1), Upsample2D((2, 3)), Upsample2D(2, "bilinear"),
+        Upsample2D((3, 2), "bilinear", align_corners=True), Residual(Conv2D(4, 3, padding=1)),
+        Residual(Sequential(Conv2D(6, 3, padding=1), BatchNorm()), Conv2D(6, 1)),
+        Branches(Conv2D(2, 1), Sequential(Conv2D(3, 3, padding=1), ReLU())),
+        Branches(Conv2D(2, 1), Conv2D(2, 1), merge=Add()), Sequential(ReLU(), StochasticPool2D(2)),
+        Sequential(ReLU(), StochasticPool2D(3, 2, 1, ceil_mode=True)),
+    )),
+    *((layer, FEATURES) for layer in (
+        Affine(5), Affine(5, bias=False), BatchNorm(), PReLU(), GroupNorm(2), RMSNorm(), Normalize((1, 2, 3, 4), 1),
+        MVN(across_channels=True), LRN(3), LRN(2), Reshape(2, 2), LayerNorm(),
+    )),
+    (Affine(5), (3, 4)), (Affine(5), (3, 2, 2, 4)), (Conv1D(5, 3, 2, (1, 0), 2), (4, 11)), (InstanceNorm(affine=True), (4, 5)),
+    (LayerNorm(), (3, 4)),
+]  # fmt: skip
+LOSSES = [
+    Contrastive(), EuclideanLoss(), Huber(), Infogain(np.eye(3)), KLDivergence(), MeanAbsoluteError(), MeanSquaredError(),
+    MulticlassHinge(), NegativeLogLikelihood(), OneVsRestHinge(), SigmoidCrossEntropy(), SoftmaxCrossEntropy(), Triplet(),
+]  # fmt: skip
+GRAPHS = {
+    "two inputs, two outputs": (
+        lambda: Graph(
+            ("a", "b"),
+            (Affine(3), "a", "p"),
+            (Affine(3), "b", "q"),
+            (Multiply(), ("p", "q"), "r"),
+            (Add((0.5, 2.0)), ("r", "p"), "s"),
+            (Maximum(), ("s", "q", "p"), "t"),
+            (Concat(), ("t", "s"), "u"),
+            outputs=("u", "r"),
+        ),
+        ((4,), (5,)),
+    ),
+    "split": (lambda: Graph("x", (Split(points=(1, 3)), "x", ("a", "b", "c")), (Affine(2), "c", "d")), ((6,),)),
+    "split evenly": (lambda: Graph("x", (Split(2), "x", ("a", "b")), (Multiply(), ("a", "b"), "c")), ((6,),)),
+    "crop to": (lambda: Graph(("x", "y"), (Crop(), ("x", "y"), "z")), ((2, 5, 5), (2, 3, 4))),
+    "scale by": (lambda: Graph(("x", "y"), (Scale(0), ("x", "y"), "z")), ((4, 5, 5), (4,))),
+    "add to": (lambda: Graph(("x", "y"), (Bias(0), ("x", "y"), "z")), ((4, 5), ())),
+    "unpool": (
+        lambda: Graph(
+            "x",
+            (MaxPool2D(2, return_indices=True), "x", ("a", "i")),
+            (MaxUnpool2D(2, output_size=(7, 9)), ("a", "i"), "y"),
+        ),
+        (IMAGES,),
+    ),
+    "an input as output": (lambda: Graph("x", (ReLU(), "x", "y"), outputs=("x", "y", "y")), ((4,),)),
+}
+ZOO = {
+    lenet: (1, 28, 28),
+    mlp: (1, 28, 28),
+    cifar10_quick: (3, 32, 32),
+    cifar10_full: (3, 32, 32),
+    vgg_small: (3, 32, 32),
+    resnet20: (3, 32, 32),
+}
+
+
+def several(value):
+    return list(value) if isinstance(value, (tuple, list)) else [value]
+
+
+def stirred(net, shapes):
+    """The net built, all its arrays being something else than what they start with."""
+    net.build(shapes[0] if len(shapes) == 1 else shapes)
+    rng = np.random.default_rng(1)
+    for b in net.buffers.values():
+        b.data = rng.uniform(0.5, 1.5, b.shape)
+    for p in net.params.values():
+        p.data = p.data + 0.1 * rng.standard_normal(p.shape)
+    return net
+
+
+def outputs_of(net, xs):
+    return several(net.predict(xs[0]) if len(xs) == 1 else net.eval().forward(*xs))
+
+
+def agree(found, wanted, tol=1e-5):
+    for a, b in zip(found, wanted, strict=True):
+        assert a.shape == b.shape
+        np.testing.assert_allclose(a, b, rtol=tol, atol=tol * max(1.0, np.abs(b).max(initial=0)))
+
+
+def run(path, xs):
+    """What onnxruntime makes of it."""
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return session.run(None, {given.name: x for given, x in zip(session.get_inputs(), xs, strict=True)})
+
+
+def goes_out_and_back(net, path, *shapes, samples=3):
+    xs = [np.random.default_rng(0).standard_normal((samples, *shape)).astype(np.float32) for shape in shapes]
+    wanted = outputs_of(stirred(net, shapes), xs)
+    save_onnx(net, path)
+    agree(run(path, xs), wanted)
+    back = load_onnx(path)
+    agree(outputs_of(back, xs), wanted)
+    assert all(y.dtype in (np.float32, np.int64) for y in outputs_of(back, xs))
+    again = path.with_name("again.onnx")
+    save_onnx(back, again)
+    agree(outputs_of(load_onnx(again), xs), wanted)
+    return back
+
+
+@pytest.mark.parametrize(("layer", "shape"), LAYERS, ids=lambda value: repr(value)[:60])
+def test_each_layer(layer, shape, tmp_path):
+    goes_out_and_back(Sequential(layer), tmp_path / "net.onnx", shape)
+
+
+@pytest.mark.parametrize("make", ZOO, ids=lambda make: make.__name__)
+def test_each_ready_made_net(make, tmp_path):
+    back = goes_out_and_back(make(seed=0), tmp_path / "net.onnx", ZOO[make])
+    kinds = {type(layer).__name__ for layer in back.layers}
+    assert not {kind for kind in kinds if kind.startswith("Onnx")} or make is cifar10_full  # LRN within channels
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
+def test_ends_in_what_predict_says(loss, tmp_path):
+    goes_out_and_back(Sequential(Affine(3), loss), tmp_path / "net.onnx", (4,))
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_graphs(name, tmp_path):
+    make, shapes = GRAPHS[name]
+    goes_out_and_back(make(), tmp_path / "net.onnx", *shapes)
+
+
+def test_nets_in_nets(tmp_path):
+    inner = Graph("x", (Affine(4), "x", "y"), (Add(), ("x", "y"), "z"))
+    net = Sequential(Sequential(Affine(4), ReLU()), inner, Sequential(Affine(3), SoftmaxCrossEntropy()))
+    goes_out_and_back(net, tmp_path / "net.onnx", (5,))
+
+
+def test_tied_layers_share_an_initialiser(tmp_path):
+    first = Affine(4)
+    net = Graph("x", (first.named("a"), "x", "y"), (first.tied().named("b"), "y", "z"))
+    goes_out_and_back(net, tmp_path / "net.onnx", (4,))
+    assert len(onnx.load(tmp_path / "net.onnx").graph.initializer) == 2
+
+
+def test_tokens(tmp_path):
+    net = Sequential(Embedding(10, 4, bias=True), Affine(3))
+    tokens = np.random.default_rng(0).integers(0, 10, (3, 5))
+    net.build((5,))
+    save_onnx(net, tmp_path / "net.onnx")
+    agree(run(tmp_path / "net.onnx", [tokens]), [net.predict(tokens)])
+    back = load_onnx(tmp_path / "net.onnx")
+    assert isinstance(back.layers[0], Embedding)
+    agree([back.predict(tokens)], [net.predict(tokens)])
+
+
+@pytest.mark.parametrize("samples", [1, 2, 7])
+def test_the_batch_may_have_any_size(samples, tmp_path):
+    goes_out_and_back(lenet(seed=0), tmp_path / "net.onnx", (1, 28, 28), samples=samples)
+
+
+def test_float64(tmp_path):
+    net = stirred(Sequential(Affine(5), BatchNorm(), Tanh(), Exp(2.0), Affine(3), SoftmaxCrossEntropy()), [(4,)])
+    net.astype(np.float64)
+    x = np.random.default_rng(0).standard_normal((3, 4))
+    save_onnx(net, tmp_path / "net.onnx")
+    assert {tensor.data_type for tensor in onnx.load(tmp_path / "net.onnx").graph.initializer} == {11}
+    agree(ReferenceEvaluator(tmp_path / "net.onnx").run(None, {"x": x}), [net.predict(x)], 1e-12)
+    back = load_onnx(tmp_path / "net.onnx")
+    assert back.dtype == np.float64
+    agree([back.predict(x)], [net.predict(x)], 1e-12)
+
+
+def test_a_mode_does_not_matter(tmp_path):
+    net = Sequential(BatchNorm(), Dropout()).train()
+    goes_out_and_back(net, tmp_path / "net.onnx", (4,))
+    assert net.training
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        SoftmaxCrossEntropy(),
+        SoftmaxCrossEntropy(class_weight=[1, 2, 3], ignore_index=1, reduction="sum"),
+        NegativeLogLikelihood(),
+        MeanSquaredError(),
+        MeanSquaredError(reduction="sum"),
+        MeanAbsoluteError(),
+        EuclideanLoss(),
+        EuclideanLoss(reduction="sum"),
+    ],
+    ids=repr,
+)
+def test_with_the_loss(loss, tmp_path):
+    rng = np.random.default_rng(0)
+    net, x = Sequential(Affine(3), loss), rng.standard_normal((6, 4)).astype(np.float32)
+    labels = isinstance(loss, (SoftmaxCrossEntropy, NegativeLogLikelihood))
+    target = rng.integers(0, 3, 6) if labels else rng.standard_normal((6, 3)).astype(np.float32)
+    wanted = net.forward(x, target)
+    save_onnx(net, tmp_path / "net.onnx", loss=True)
+    np.testing.assert_allclose(run(tmp_path / "net.onnx", [x, target]), [wanted], rtol=1e-5)
+    back = load_onnx(tmp_path / "net.onnx")
+    np.testing.assert_allclose(back.forward(x, target), wanted, rtol=1e-5)
+    if labels:
+        assert type(back.loss) is type(loss)
+        back.backward()
+        net.backward()
+        np.testing.assert_allclose(back.params["affine1_Gemm.W"].grad, net.params["affine1.W"].grad, rtol=1e-5)
+
+
+class Custom(Layer):
+    def forward(self, x):
+        return x
+
+    def backward(self, dy):
+        return dy
+
+
+class Louder(ReLU):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+def test_lists_all_layers_without_operators(tmp_path):
+    net = Sequential(Affine(3), Custom().named("mine"), ReLU(), Residual(Louder()))
+    with pytest.raises(TypeError) as caught:
+        save_onnx(net, tmp_path / "net.onnx", (4,))
+    assert "mine: Custom()" in str(caught.value)
+    assert "residual1.body: Louder()" in str(caught.value)
+    assert "Affine" not in str(caught.value)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_subclass_that_computes_the_same_is_written(tmp_path):
+    class Named(ReLU):
+        pass
+
+    goes_out_and_back(Sequential(Named()), tmp_path / "net.onnx", (4,))
+
+
+def test_a_loss_without_operator_is_told(tmp_path):
+    with pytest.raises(TypeError, match="Huber"):
+        save_onnx(Sequential(Affine(3), Huber()), tmp_path / "net.onnx", (4,), loss=True)
+
+
+def test_needs_to_be_built(tmp_path):
+    with pytest.raises(NotBuiltError):
+        save_onnx(Sequential(Affine(3)), tmp_path / "net.onnx")
+    save_onnx(Sequential(Affine(3)), tmp_path / "net.onnx", (4,))
+
+
+def test_a_failure_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(b"old")
+    monkeypatch.setattr("os.fsync", lambda handle: (_ for _ in ()).throw(OSError("no room")))
+    with pytest.raises(OSError, match="no room"):
+        save_onnx(Sequential(Affine(3)), path, (4,))
+    assert path.read_bytes() == b"old"
+    assert [*tmp_path.iterdir()] == [path]
