@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 CHECKS := lint types docs examples extras coverage wheel newest oldest
 
 # Tests whose work is done in other processes, which coverage does not see.
-UNSEEN := $(addprefix --ignore=tests/,test_kill.py test_damage.py extras/test_mpi.py)
+UNSEEN := $(addprefix --ignore=tests/,test_kill.py test_damage.py extras/test_damage_models.py extras/test_mpi.py)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # one pip at a time
@@ -67,8 +67,9 @@ bench: $(VENV)/bench  ## the tables of docs/benchmarks.md; with MNIST=folder, ep
 kill: $(VENV)/test  ## kill trainings from outside, 200 times each of two solvers, and compare how they end
 	$(BIN)/python tests/kill.py --kills 200
 
-fuzz: $(VENV)/test  ## read 10,000 damaged files of each kind: is each refused, or read rightly?
+fuzz: $(VENV)/dev  ## read 10,000 damaged files of each kind: is each refused, or read rightly?
 	$(BIN)/python tests/damage.py 10000
+	$(BIN)/python tests/damage_models.py 10000
 
 hooks: $(VENV)/dev  ## ruff and mypy before each commit
 	$(BIN)/pre-commit install

@@ -11,7 +11,7 @@ from shutil import rmtree
 from typing import Self
 
 from handbrew.data import Dataset, FileFormatError
-from handbrew.nets import Sequential, load_net
+from handbrew.nets import Net, load_net
 from handbrew.nets.files import remove_abandoned
 from handbrew.solvers import Snapshots
 
@@ -31,7 +31,7 @@ class Run:
 
     plan: Plan
     results: dict[str, float]
-    net: Sequential
+    net: Net
 
     @property
     def settings(self) -> Settings:

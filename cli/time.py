@@ -11,7 +11,7 @@ from time import perf_counter
 import numpy as np
 
 from handbrew.layers import ClassLoss
-from handbrew.nets import Sequential
+from handbrew.nets import Net
 
 from .caffe_options import add_model_arguments, refuse_caffe
 from .chosen import BATCH, add_chosen_arguments, choose
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
     print(f"total:            {_ms(sum(forward) + sum(backward))}")
 
 
-def samples(net: Sequential, in_shape: tuple[int, ...], count: int) -> tuple[Array, Array]:
+def samples(net: Net, in_shape: tuple[int, ...], count: int) -> tuple[Array, Array]:
     """Random samples, and labels or quantities, as the net's loss takes them."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((count, *in_shape), np.float32)
@@ -71,7 +71,7 @@ def samples(net: Sequential, in_shape: tuple[int, ...], count: int) -> tuple[Arr
     return X, rng.standard_normal((count, *out_shape), np.float32)
 
 
-def whole_passes(net: Sequential, X: Array, y: Array, iterations: int) -> tuple[list[float], list[float]]:
+def whole_passes(net: Net, X: Array, y: Array, iterations: int) -> tuple[list[float], list[float]]:
     """The seconds of each forward and of each backward pass, on a copy of the net."""
     net = copy.deepcopy(net)
     net.forward(X, y)  # the first pass makes what the others find

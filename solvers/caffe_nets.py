@@ -62,8 +62,6 @@ class FedNet:
         if unfed := [top for top in tops if top not in fed]:
             raise FileNotFoundError(f"nothing to feed the blob {unfed[0]!r} with; pass --data")
         build(self.graph, [fed[top] for top in tops])
-        for p in self.graph.params.values():
-            p.trainable &= p.lr_mult != 0  # Caffe computes no gradient for these, so they count in no norm
         self.outputs: dict[str, Any] = {}
 
     def forward(self) -> float:

@@ -69,6 +69,7 @@ def test_names_that_are_no_utf8_stay_apart(read):
             "layer fc, blob 1",
         ),
         (field(100, field(1, b"fc") + field(7, blob(W)))[:-1], "promises"),
+        (whole(1, 8) + field(7, field(1, b"an ONNX model")), "has no layers"),
         (field(100, b"\x0a\x50fc"), "promises 80 bytes where 2"),
     ],
 )

@@ -22,6 +22,7 @@ KINDS: dict[str, Kind] = {
     for kind, made in family.KINDS.items()
 }
 DATA = frozenset(("Input", "Data", "ImageData", "HDF5Data", "MemoryData", "WindowData"))  # give the graph's inputs
+MOST_NAMED = 50  # unknown layers in an error
 Names = tuple[str, ...]
 
 
@@ -31,7 +32,7 @@ def kinds_of(net: Any, custom: Custom) -> list[Kind | None]:
     Raises
     ------
     FileFormatError
-        If there are layers that cannot be run; it names them all, and says what to do.
+        If there are layers that cannot be run; it names them, and says what to do.
     """
     kinds = [custom_kind(layer, custom) or KINDS.get(layer.type) for layer in net.layer]
     unknown = [
@@ -44,7 +45,8 @@ def kinds_of(net: Any, custom: Custom) -> list[Kind | None]:
         key = (layer.type == "Python" and layer.python_param.layer) or layer.type
         raise FileFormatError(
             "handbrew cannot run "
-            + ", ".join(Spec(layer, place).where for place, layer in unknown)
+            + ", ".join(Spec(layer, place).where for place, layer in unknown[:MOST_NAMED])
+            + (f" and {len(unknown) - MOST_NAMED} more" if len(unknown) > MOST_NAMED else "")
             + f'; give layers of your own for them: custom={{"{key:.60}": MyLayer}}'
         )
     return kinds

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ def load_caffe(
     if caffemodel is not None:
         with reading(Path(caffemodel)):
             load_weights(graph, read_caffemodel(caffemodel))
-    with reading(_name_of(prototxt)):
+    with reading(_name_of(prototxt)), nullcontext() if caffemodel is None else reading(Path(caffemodel)):
         shapes = input_shapes(net)
         if shapes is not None and len(shapes) == len(graph.inputs):
             build(graph, shapes)
@@ -88,10 +88,11 @@ def to_graph(net: Any, custom: Custom | None = None) -> Graph:
         As ``load_caffe``.
     """
     names = layer_names(net)
-    given = [layer.name for layer in net.layer]
-    for i, name in enumerate(names):
-        if given[i] in given[:i]:
-            warnings.warn(f"several layers are called {given[i]!r}; layer {i} is {name!r} now", stacklevel=2)
+    seen = set[str]()
+    for i, (layer, name) in enumerate(zip(net.layer, names, strict=True)):
+        if layer.name in seen:
+            warnings.warn(f"several layers are called {layer.name!r}; layer {i} is {name!r} now", stacklevel=2)
+        seen.add(layer.name)
     assembly = Assembly(net)
     kinds = kinds_of(net, custom or {})
     for place, (layer, name, kind) in enumerate(zip(net.layer, names, kinds, strict=True)):

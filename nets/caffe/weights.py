@@ -74,10 +74,11 @@ def read_caffemodel(path: str | PathLike[str]) -> list[LayerWeights]:
 
 def _read_net(data: memoryview) -> list[LayerWeights]:
     found: list[LayerWeights] = []
-    left = MOST_BLOBS
+    left, any_layer = MOST_BLOBS, False
     for number, value in fields(data):
         if number not in (LAYER, LAYERS_V1) or not isinstance(value, memoryview):
             continue
+        any_layer = True
         name, kind, blobs = _read_layer(value) if number == LAYER else _read_layer_v1(value)
         left -= len(blobs)
         if left < 0:
@@ -85,6 +86,8 @@ def _read_net(data: memoryview) -> list[LayerWeights]:
         if blobs:
             arrays = [_decode(blob, f"layer {name}, blob {i}") for i, blob in enumerate(blobs)]
             found.append(LayerWeights(name, kind, arrays))
+    if not any_layer:  # as in other programs' files of protobuf's format
+        raise FileFormatError("has no layers; expected a caffemodel")
     return found
 
 

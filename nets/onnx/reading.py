@@ -42,9 +42,10 @@ def load_onnx(path: str | PathLike[str]) -> Graph:
     except ImportError as error:
         raise ImportError('load_onnx needs onnx: pip install "handbrew[onnx]"') from error
     path = Path(path)
+    data = path.read_bytes()
     with decoding(path):
         try:
-            model = onnx.ModelProto.FromString(path.read_bytes())
+            model = onnx.ModelProto.FromString(data)
             return _graph(model, path.parent)
         except FileFormatError as error:
             raise FileFormatError(f"{path}: {error}") from error.__cause__

@@ -30,7 +30,7 @@ KINDS = {
 }
 FLOATS, HALF, BFLOAT = {1, 10, 11, 16}, 10, 16
 CODES = {"float32": 1, "uint8": 2, "int8": 3, "uint16": 4, "int16": 5, "int32": 6, "int64": 7, "bool": 9, "float64": 11}
-MOST_AXES = 64  # of a NumPy array
+MOST_AXES, MOST_ELEMENTS = 64, 2**59  # of a NumPy array, even if one of its axes has none
 
 
 def array_of(tensor: Any, folder: Path, where: str) -> Array:
@@ -45,7 +45,7 @@ def array_of(tensor: Any, folder: Path, where: str) -> Array:
     kind, shape = tensor.data_type, tuple(tensor.dims)
     if kind not in KINDS:
         raise FileFormatError(f"{where}: expected numbers, got a tensor of the data type {kind}")
-    if min(shape, default=0) < 0 or len(shape) > MOST_AXES:
+    if min(shape, default=0) < 0 or len(shape) > MOST_AXES or math.prod(n or 1 for n in shape) > MOST_ELEMENTS:
         raise FileFormatError(f"{where}: {shape} is not the shape of an array")
     code, field = KINDS[kind]
     dtype, count = np.dtype(code), math.prod(shape)

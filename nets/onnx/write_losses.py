@@ -43,7 +43,8 @@ def class_loss(w: Writer, loss: SoftmaxCrossEntropy | NegativeLogLikelihood, x: 
     fused = isinstance(loss, SoftmaxCrossEntropy)
     w.integer_inputs.add(x[1])
     smooth = isinstance(loss, SoftmaxCrossEntropy) and loss.label_smoothing
-    shape: Any = (loss.in_shape or ((),))[0]
+    shape = w.target_shapes[x[1]]
+    w.target_shapes[x[1]] = shape[1:]
     if smooth or loss.axis not in (1, -len(shape)):
         w.problems.append(f"{loss.where}, with these arguments: {loss!r}")
         return x[0]

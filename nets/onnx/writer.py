@@ -25,6 +25,7 @@ class Writer:
         self.initializers: list[Any] = []
         self.problems: list[str] = []
         self.integer_inputs: set[str] = set()
+        self.target_shapes: dict[str, tuple[int, ...]] = {}  # without the batch axis
         self.path = ""
         self._taken: dict[str, int] = {}  # and how often
         self._held: dict[int, str] = {}

@@ -10,6 +10,7 @@ from ..graph import Graph
 from ..net import Net
 from ..sequential import Sequential
 from .tensors import CODES
+from .write_caffe import TABLE as CAFFE
 from .write_elementwise import TABLE as ELEMENTWISE
 from .write_losses import TABLE as LOSSES
 from .write_losses import meaning
@@ -21,7 +22,7 @@ from .write_shapes import TABLE as SHAPES
 from .writer import Values, Writer, emitter_for
 
 OPERATOR_SET, FORMAT = 21, 10  # of ONNX 1.16, which onnxruntime reads from version 1.18 on
-TABLE = {**PRODUCTS, **POOLING, **NORMALIZING, **ELEMENTWISE, **SHAPES, **OPERATORS}
+TABLE = {**PRODUCTS, **POOLING, **NORMALIZING, **ELEMENTWISE, **SHAPES, **OPERATORS, **CAFFE}
 
 
 def model_of(net: Any, loss: bool) -> Any:
@@ -43,7 +44,8 @@ def model_of(net: Any, loss: bool) -> Any:
     if w.problems:
         raise TypeError("no ONNX operators do what these layers do:\n  " + "\n  ".join(w.problems))
     helper, floats = w.helper, CODES[w.dtype.name]
-    sizes = [("batch", *shape) for shape in shapes] + [None] * (len(named) - len(data))
+    shapes = (*shapes, *(w.target_shapes[name] for name in named[len(data) :]))
+    sizes = [("batch", *shape) for shape in shapes]
     inputs = [
         helper.make_tensor_value_info(name, CODES["int64"] if name in w.integer_inputs else floats, size)
         for name, size in zip(named, sizes, strict=True)
@@ -100,10 +102,12 @@ def _child(w: Writer, name: str, layer: Layer, x: Values) -> Values:
         w.path = before
 
 
-def _end(w: Writer, name: str, head: Loss, scores: str, target: str | None) -> str:
-    """What the scores mean; or with a target the loss."""
+def _end(w: Writer, name: str, head: Loss, scores: str, shape: Any, target: str | None) -> str:
+    """What scores of this shape mean; or with a target the loss."""
     before, w.path = w.path, f"{w.path}.{name}" if w.path else name
     emit = None if target is None else emitter_for(head, LOSSES)
+    if target is not None:
+        w.target_shapes[target] = shape
     y: Any = meaning(w, head, scores) if target is None else emit and emit(w, head, (scores, target))
     if y is None:
         w.problems.append(f"{w.path}: {head!r}")
@@ -115,7 +119,7 @@ def _chain(w: Writer, net: Sequential, x: Values, loss: bool) -> Values:
     y = x[:1]
     for name, layer in net.children.items():
         if isinstance(layer, Loss):
-            return (_end(w, name, layer, y[0], x[1] if loss else None),)
+            return (_end(w, name, layer, y[0], net.out_shape, x[1] if loss else None),)
         if isinstance(layer, Net) and layer.takes_target:
             before, w.path = w.path, f"{w.path}.{name}" if w.path else name
             y = _net(w, layer, (*y, *x[1:]), loss)
@@ -139,11 +143,21 @@ def _graph(w: Writer, net: Graph, x: Values, loss: bool) -> Values:
             continue
         reads = tuple(values[blob] for blob in node.inputs)
         if isinstance(node.layer, Loss):
-            made: Values = (_end(w, node.name, node.layer, reads[0], reads[1]),)
+            made: Values = (_end(w, node.name, node.layer, reads[0], _shape_of(net, node.inputs[0]), reads[1]),)
         else:
             made = _child(w, node.name, node.layer, reads)
         values.update(zip(node.outputs, made, strict=False))
     found = tuple(values[blob] for blob in wanted)
     if head and not loss and isinstance(head.layer, Loss):
-        return (_end(w, head.name, head.layer, found[0], None),)
+        return (_end(w, head.name, head.layer, found[0], None, None),)
     return found
+
+
+def _shape_of(net: Graph, blob: str) -> Any:
+    """A blob's, without the batch axis."""
+    for node in net.nodes:
+        if blob in node.outputs:
+            shape = node.layer.out_shape
+            return shape[node.outputs.index(blob)] if len(node.outputs) > 1 and shape else shape
+    shapes = net.in_shape if len(net.data) > 1 else (net.in_shape,)
+    return dict(zip(net.data, shapes or (), strict=True))[blob]

@@ -84,16 +84,32 @@ from handbrew.layers import (
     Upsample2D,
 )
 from handbrew.nets import Graph, Sequential, cifar10_full, cifar10_quick, lenet, mlp, resnet20, vgg_small
+from handbrew.nets.caffe import (
+    BatchReindex,
+    CaffeArgMax,
+    CaffeBatchNorm,
+    CaffeConcat,
+    CaffeEmbed,
+    CaffeReduction,
+    CaffeReshape,
+    CaffeSlice,
+    CaffeSplit,
+    InnerProduct,
+    StopGradient,
+)
 from handbrew.nets.onnx import load_onnx, save_onnx
 
 IMAGES, FEATURES = (4, 7, 9), (4,)
 LAYERS = [
     *((layer, IMAGES) for layer in (
         Abs(), ArgMax(), ArgMax(2, keepdims=True), BatchNorm(), BatchNorm(affine=False), Bias(-1), Clip(-0.5, 0.5),
-        AvgPool2D(3, 2), AvgPool2D(3, 2, 1), AvgPool2D(3, 2, 1, count_include_pad=False), AvgPool2D(3, 2, ceil_mode=True),
-        AvgPool2D(2, 2, 1, ceil_mode=True), AvgPool2D((4, 3), (3, 2), (1, 1), ceil_mode=True), AvgPool2D(2, 2, 1, True, False),
+        AvgPool2D(3, 2), AvgPool2D(3, 2, 1), AvgPool2D(3, 2, 1, count_include_pad=False),
+        AvgPool2D(3, 2, ceil_mode=True),
+        AvgPool2D(2, 2, 1, ceil_mode=True), AvgPool2D((4, 3), (3, 2), (1, 1), ceil_mode=True),
+        AvgPool2D(2, 2, 1, True, False),
         Conv2D(5, 3), Conv2D(6, (3, 2), (2, 1), (1, 2, 0, 1), (1, 2), 2, bias=False), ConvTranspose2D(5, 3, 2, 1, 1),
-        ConvTranspose2D(6, (3, 2), (2, 3), (1, 0, 0, 1), (1, 2), (2, 1), 2, bias=False), Crop((3, 4), (1, 2)), Dropout(),
+        ConvTranspose2D(6, (3, 2), (2, 3), (1, 0, 0, 1), (1, 2), (2, 1), 2, bias=False), Crop((3, 4), (1, 2)),
+        Dropout(),
         Dropout2D(), ELU(0.7), Exp(2.0, 0.5, 0.1), Flatten(), Flatten(2), GELU(), GELU("tanh"), GlobalAvgPool2D(),
         GlobalAvgPool2D(keepdims=True), GlobalMaxPool2D(), GroupNorm(2), GroupNorm(2, affine=False), InstanceNorm(),
         InstanceNorm(affine=True), LRN(3, 0.1, 0.7, 1.2), LRN(4, 0.1, 0.7, 1.2, average=False),
@@ -103,10 +119,12 @@ LAYERS = [
         MaxPool2D(2, 2, ceil_mode=True), MaxPool2D(2, 3, 1, ceil_mode=True), MaxPool2D(2, 3, ceil_mode=True),
         Normalize((0.1, 0.2, 0.3, 0.4), 2.0), Normalize(0.5, 0.25), PReLU(), PReLU(shared=True), Pad2D((1, 2), 0.5),
         Pad2D((1, 2, 3, 0), mode="replicate"), Pad2D(2, mode="reflect"), Power(2.0, 0.5, 1.0), Power(1.0, 0.5, 1.0),
-        RMSNorm(), RMSNorm(affine=False), RandomCrop(2), RandomFlip(), ReLU(), ReLU(0.1), Reduce(), Reduce("mean", 2, 0.5),
+        RMSNorm(), RMSNorm(affine=False), RandomCrop(2), RandomFlip(), ReLU(), ReLU(0.1), Reduce(),
+        Reduce("mean", 2, 0.5),
         Reduce("abs_sum", -1), Reduce("square_sum", 2), Reshape(0, -1), Reshape(-1), Reshape(2, 2, -1), SELU(), Scale(),
         Scale(2, 2, bias=True), Scale(1, 0), Scale(1, -1, bias=True), SiLU(), SiLU(1.7), Sigmoid(), Slice(1, 3),
-        Slice(-2, None, -1), Softmax(), Softmax(-2), Softplus(), SpatialPyramidPool(2), SpatialPyramidPool(2, average=True),
+        Slice(-2, None, -1), Softmax(), Softmax(-2), Softplus(), SpatialPyramidPool(2),
+        SpatialPyramidPool(2, average=True),
         Tanh(), Threshold(0.2), Tile(2), Tile(3, -1), Transpose(2, 3, 1), Upsample2D((2, 3)), Upsample2D(2, "bilinear"),
         Upsample2D((3, 2), "bilinear", align_corners=True), Residual(Conv2D(4, 3, padding=1)),
         Residual(Sequential(Conv2D(6, 3, padding=1), BatchNorm()), Conv2D(6, 1)),
@@ -118,12 +136,15 @@ LAYERS = [
         Affine(5), Affine(5, bias=False), BatchNorm(), PReLU(), GroupNorm(2), RMSNorm(), Normalize((1, 2, 3, 4), 1),
         MVN(across_channels=True), LRN(3), LRN(2), Reshape(2, 2), LayerNorm(),
     )),
-    (Affine(5), (3, 4)), (Affine(5), (3, 2, 2, 4)), (Conv1D(5, 3, 2, (1, 0), 2), (4, 11)), (InstanceNorm(affine=True), (4, 5)),
+    (Affine(5), (3, 4)), (Affine(5), (3, 2, 2, 4)), (Conv1D(5, 3, 2, (1, 0), 2), (4, 11)),
+    (InstanceNorm(affine=True), (4, 5)),
     (LayerNorm(), (3, 4)),
 ]  # fmt: skip
 LOSSES = [
-    Contrastive(), EuclideanLoss(), Huber(), Infogain(np.eye(3)), KLDivergence(), MeanAbsoluteError(), MeanSquaredError(),
-    MulticlassHinge(), NegativeLogLikelihood(), OneVsRestHinge(), SigmoidCrossEntropy(), SoftmaxCrossEntropy(), Triplet(),
+    Contrastive(), EuclideanLoss(), Huber(), Infogain(np.eye(3)), KLDivergence(), MeanAbsoluteError(),
+    MeanSquaredError(),
+    MulticlassHinge(), NegativeLogLikelihood(), OneVsRestHinge(), SigmoidCrossEntropy(), SoftmaxCrossEntropy(),
+    Triplet(),
 ]  # fmt: skip
 GRAPHS = {
     "two inputs, two outputs": (
@@ -267,7 +288,7 @@ def test_float64(tmp_path):
     x = np.random.default_rng(0).standard_normal((3, 4))
     save_onnx(net, tmp_path / "net.onnx")
     assert {tensor.data_type for tensor in onnx.load(tmp_path / "net.onnx").graph.initializer} == {11}
-    agree(ReferenceEvaluator(tmp_path / "net.onnx").run(None, {"x": x}), [net.predict(x)], 1e-12)
+    agree(ReferenceEvaluator(str(tmp_path / "net.onnx")).run(None, {"x": x}), [net.predict(x)], 1e-12)
     back = load_onnx(tmp_path / "net.onnx")
     assert back.dtype == np.float64
     agree([back.predict(x)], [net.predict(x)], 1e-12)
@@ -359,3 +380,46 @@ def test_a_failure_leaves_the_old_file(tmp_path, monkeypatch):
         save_onnx(Sequential(Affine(3)), path, (4,))
     assert path.read_bytes() == b"old"
     assert [*tmp_path.iterdir()] == [path]
+
+
+CAFFE = [
+    (CaffeArgMax(), IMAGES), (CaffeArgMax(axis=2), IMAGES), (CaffeArgMax(axis=1, out_max_val=True), IMAGES),
+    (Sequential(CaffeBatchNorm(), Scale(bias=True)), IMAGES), (CaffeReduction("MEAN", 1, 2.0), IMAGES),
+    (CaffeReduction("ASUM", -1), IMAGES), (CaffeReduction("SUMSQ"), IMAGES), (CaffeReshape((0, 2, -1)), IMAGES),
+    (InnerProduct(5), IMAGES), (InnerProduct(5, 2, transpose=True), IMAGES),
+    (InnerProduct(3, transpose=True, bias=False), (4,)),
+    (StopGradient(), (4,)), (CaffeEmbed(3, 4), (5,)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("layer", "shape"), CAFFE, ids=lambda value: repr(value)[:60])
+def test_layers_of_caffe(layer, shape, tmp_path):
+    x = np.random.default_rng(0).integers(0, 3, (3, *shape)).astype(np.float32)
+    net = stirred(Sequential(layer), [shape])
+    save_onnx(net, tmp_path / "net.onnx")
+    agree(run(tmp_path / "net.onnx", [x]), [net.predict(x)])
+    agree([load_onnx(tmp_path / "net.onnx").predict(x)], [net.predict(x)])
+
+
+def test_graphs_of_caffe(tmp_path):
+    net = Graph(
+        ("x", "rows"),
+        (CaffeSlice((1, 3)), "x", ("a", "b", "c")),
+        (CaffeSlice(parts=2), "b", ("d", "e")),
+        (CaffeSplit(2), "d", ("f", "g")),
+        (CaffeConcat(), ("a", "f", "c", "g", "e"), "h"),
+        (BatchReindex(), ("h", "rows"), "y"),
+    )
+    x = np.random.default_rng(0).standard_normal((3, 6)).astype(np.float32)
+    rows = np.array([2, 0, 0, 1], np.float32)
+    net.build(((6,), ()))
+    save_onnx(net, tmp_path / "net.onnx")
+    agree(run(tmp_path / "net.onnx", [x, rows]), outputs_of(net, [x, rows]))
+    agree(outputs_of(load_onnx(tmp_path / "net.onnx"), [x, rows]), outputs_of(net, [x, rows]))
+
+
+def test_what_only_some_arguments_of_can_be_written(tmp_path):
+    for layer in (CaffeArgMax(top_k=2), CaffeBatchNorm(use_global_stats=False), CaffeSlice((1, 2), axis=0)):
+        net = Graph("x", (layer, "x", ("a", "b", "c") if isinstance(layer, CaffeSlice) else "a"))
+        with pytest.raises(TypeError, match=type(layer).__name__):
+            save_onnx(net, tmp_path / "net.onnx", (4,))
