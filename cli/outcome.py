@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from handbrew.data import Dataset
-from handbrew.nets import Confusion, Sequential, TopK
+from handbrew.nets import Confusion, Net, TopK
 from handbrew.nets.table import table
 
 from .task import Array, Task
@@ -58,7 +58,7 @@ class Outcome:
         return table(("output", "RMSE", "R²"), rows, left=1)
 
 
-def evaluate(net: Sequential, task: Task, data: Dataset, source: str, top_k: Iterable[int] = ()) -> Outcome:
+def evaluate(net: Net, task: Task, data: Dataset, source: str, top_k: Iterable[int] = ()) -> Outcome:
     """Let the net answer all samples, and compare; ``source`` is what an error calls them."""
     X, y, top = task.inputs(data.X, source), task.targets(data.y), top_metrics(top_k)
     loss, accuracy = net.evaluate(X, y, BATCH, metrics=top)

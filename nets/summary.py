@@ -44,12 +44,12 @@ class Summary(tuple[SummaryRow, ...]):
             (*row, f"{n:,}", f"{flops:,}", f"{size:,}")
             for row, (n, _, flops, size) in zip([*texts, ("total", *[""] * 4)], [*numbers, total], strict=True)
         ]
-        header = ("layer", "class", "reads", "makes", "output", "parameters", "flops", "bytes")
+        lines = [("layer", "class", "reads", "makes", "output", "parameters", "flops", "bytes"), *rows]
         if not any(r.outputs for r in self):  # a chain, where each reads what the one before makes
-            header, *rows = ((*cells[:2], *cells[4:]) for cells in (header, *rows))
-        lines = table(header, rows, left=len(header) - 3)
+            lines = [(*cells[:2], *cells[4:]) for cells in lines]
+        text = table(lines[0], lines[1:], left=len(lines[0]) - 3)
         frozen = total[0] - total[1]
-        return lines + (f"\n{frozen:,} of the parameters are frozen" if frozen else "")
+        return text + (f"\n{frozen:,} of the parameters are frozen" if frozen else "")
 
 
 def summary(net: Net) -> Summary:
