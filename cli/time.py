@@ -61,26 +61,37 @@ def run(args: argparse.Namespace) -> None:
     print(f"total:            {_ms(sum(forward) + sum(backward))}")
 
 
-def samples(net: Net, in_shape: tuple[int, ...], count: int) -> tuple[Array, Array]:
-    """Random samples, and labels or quantities, as the net's loss takes them."""
+def samples(net: Net, in_shape: tuple[int, ...] | None, count: int) -> tuple[Array, Array | None]:
+    """Random samples, and labels or quantities, as the net's loss takes them; none without a loss.
+
+    Raises
+    ------
+    ValueError
+        If the net does not know its input's shape, or has several inputs.
+    """
+    if not in_shape or isinstance(in_shape[0], tuple):
+        raise ValueError(f"time: expected a net with one input of a known shape, got one of {in_shape}")
     rng = np.random.default_rng(0)
     X = rng.standard_normal((count, *in_shape), np.float32)
     out_shape = net.build(in_shape)
+    if net.loss is None:
+        return X, None
     if isinstance(net.loss, ClassLoss):
         return X, rng.integers(out_shape[0], size=count)
     return X, rng.standard_normal((count, *out_shape), np.float32)
 
 
-def whole_passes(net: Net, X: Array, y: Array, iterations: int) -> tuple[list[float], list[float]]:
+def whole_passes(net: Net, X: Array, y: Array | None, iterations: int) -> tuple[list[float], list[float]]:
     """The seconds of each forward and of each backward pass, on a copy of the net."""
     net = copy.deepcopy(net)
-    net.forward(X, y)  # the first pass makes what the others find
+    output = net.forward(X, y)  # the first pass makes what the others find
+    dy = None if y is not None else output
     forward, backward = list[float](), list[float]()
     for _ in range(iterations):
         start = perf_counter()
         net.forward(X, y)
         middle = perf_counter()
-        net.backward()
+        net.backward(dy)
         forward.append(middle - start)
         backward.append(perf_counter() - middle)
         net.zero_grad()

@@ -294,7 +294,7 @@ class Graph(Net):
 
     def _values(self, inputs: tuple[Any, ...], blobs: dict[str, Any], start: str | None) -> dict[str, Any]:
         """The blobs that a pass begins with."""
-        if len(inputs) > len(self.inputs):
+        if any(x is not None for x in inputs[len(self.inputs) :]):
             raise GraphError(f"{self.where}: expected {len(self.inputs)} inputs, {self.inputs}, got {len(inputs)}")
         given = dict(zip(self.inputs, inputs, strict=False))
         if blobs:

@@ -26,8 +26,8 @@ from pathlib import Path
 import judges
 import numpy as np
 
-import handbrew.nets.caffe
-import handbrew.nets.onnx  # noqa: F401  # both are imported late, where a file has names of classes in it
+import handbrew.nets.caffe  # which is imported late, as is
+import handbrew.nets.onnx  # noqa: F401
 from handbrew.data import FileFormatError, read_csv, read_idx, read_npz
 from handbrew.layers import Affine, BatchNorm, Dropout, ReLU, SoftmaxCrossEntropy, StateError
 from handbrew.nets import Sequential, load_net, read_weights

@@ -7,7 +7,8 @@ from time import sleep
 import pytest
 from cases_cli import runner, write_flowers, write_houses
 
-from handbrew.layers import Sigmoid
+from handbrew.layers import Affine, Sigmoid
+from handbrew.nets import Graph
 
 
 @pytest.fixture
@@ -31,6 +32,15 @@ def test_time_shows_every_layer_both_ways(handbrew):
     assert pairs == [(name, way) for name in layers for way in ("forward", "backward")]
     assert list(found)[-4:] == ["forward pass", "backward pass", "forward-backward", "total"]
     assert found["total"] >= found["forward-backward"] > max(found["forward pass"], found["backward pass"])
+
+
+def test_time_of_a_net_in_a_file_without_loss(handbrew, tmp_path):
+    net = Graph("x", (Affine(3).named("fc"), "x", "a"), (Sigmoid(), "a", "b"), (Affine(2).named("side"), "x", "c"))
+    net.build((4,))
+    net.save(tmp_path / "net.npz")
+    ran = handbrew("time", "net.npz", "--iterations", 2)
+    assert ran.code == 0
+    assert {"fc forward", "fc backward", "side backward", "total"} <= milliseconds(ran.out).keys()
 
 
 @pytest.mark.parametrize(("way", "other"), [("forward", "backward"), ("backward", "forward")])
