@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from handbrew.nets.caffe.select import select
@@ -24,6 +25,9 @@ def test(args: argparse.Namespace) -> None:
     fed = FedNet(net, read_samples(None, args.data)[1], args.model.parent, training=False, seed=0)
     for path in args.weights.split(","):
         load_into(fed.graph, Path(path))
+    if not fed.graph.loss_weights and not any(layer.measures for layer in fed.graph.layers):
+        said = f"{args.model}: has no label and no loss, so that nothing is measured; the net for training has them"
+        print(f"handbrew: {said}", file=sys.stderr)
     iterations, weights = args.iterations or 50, fed.graph.loss_weights
     print_line(f"Running for {iterations} iterations.")
     loss, batches = 0.0, []

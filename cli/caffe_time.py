@@ -10,25 +10,26 @@ from typing import Any
 import numpy as np
 
 from handbrew.nets import Graph
-from handbrew.nets.caffe.load import input_shapes
 from handbrew.nets.caffe.select import select
 from handbrew.nets.caffe.text import read_net
 from handbrew.solvers.caffe_lines import number, print_line
-from handbrew.solvers.caffe_nets import FedNet
 from handbrew.solvers.caffe_samples import read_samples
+from handbrew.solvers.caffe_snapshot import load_into
 
 from .caffe_options import refuse_others, stages
+from .caffe_random import feed
 
 
 def time(args: argparse.Namespace) -> None:
     """Run forward and backward so many times; print the means."""
-    refuse_others(args, "has no use with --model", "model", "iterations", "phase")
+    refuse_others(args, "has no use with --model", "model", "iterations", "phase", "input")
     training = args.phase != "TEST"
     net = select(read_net(args.model), "train" if training else "test", args.level or 0, stages(args))
     samples = read_samples(args.data)[0] if training else read_samples(None, args.data)[1]
-    samples = made_up(net) if samples is None else samples
-    fed = FedNet(net, samples, args.model.parent, training=training, seed=0)
+    fed = feed(net, samples, args.model.parent, training, args.input)
     graph, iterations = fed.graph, args.iterations
+    if args.weights is not None:
+        load_into(graph, args.weights)
     print_line("Performing Forward")
     print_line(f"Initial loss: {number(fed.forward())}")
     print_line("Performing Backward")
@@ -57,16 +58,6 @@ def time(args: argparse.Namespace) -> None:
     print_line(f"Average Forward-Backward: {_ms((forward + backward) / iterations)}")
     print_line(f"Total Time: {_ms(forward + backward)}")
     print_line("*** Benchmark ends ***")
-
-
-def made_up(net: Any) -> dict[str, Any] | None:
-    """Samples of the shapes that the net's inputs declare, random in the first, 0 in the others, such as labels."""
-    shapes, tops = input_shapes(net), [top for layer in net.layer if not layer.bottom for top in layer.top]
-    if not shapes:
-        return None
-    rng = np.random.default_rng(0)
-    arrays = [rng.standard_normal(shapes[0], np.float32), *(np.zeros(shape, np.float32) for shape in shapes[1:])]
-    return dict(zip(tops, arrays, strict=False))
 
 
 def _ones(graph: Graph) -> Any:

@@ -10,7 +10,7 @@ from handbrew.nets import Net
 
 from .mlp import as_sizes, make_mlp
 from .net import add_net_arguments
-from .net_file import KINDS, open_net
+from .net_file import KINDS, add_file_arguments, open_net
 from .ready_made import READY_MADE
 from .run_folder import Run
 from .settings import refuse_options_of_sizes
@@ -35,6 +35,7 @@ def add_chosen_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help=f"folder that handbrew train left, or a file with a net: {KINDS}",
     )
+    add_file_arguments(parser)
     add_net_arguments(parser)
 
 
@@ -52,8 +53,12 @@ def choose(args: argparse.Namespace, verb: str) -> Chosen:
             f"such as --net 784-256-10 or --net lenet"
         )
     if args.folder is not None and args.folder.is_file():
-        net = open_net(args.folder)
+        net = open_net(args.folder, args.weights, args.input)
         return Chosen(net, net.in_shape, BATCH)
+    if args.weights is not None:
+        raise ValueError("--weights goes with a .prototxt")
+    if args.input is not None:
+        raise ValueError("--input goes with a net's file, which says no shape")
     if args.folder is not None:
         run = Run.open(args.folder)
         return Chosen(run.net, run.task.in_shape, run.settings.batch_size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .net_file import KINDS, open_net
+from .net_file import KINDS, add_file_arguments, check_shape, open_net, weights_beside
 from .run_folder import Run
 from .task import Scale
 
@@ -13,7 +13,8 @@ EPILOG = """examples:
   handbrew export run/ -o net.py              net.py, and the weights in net.npz
   python net.py                               does it compute what the run's net does?
   handbrew export run/ -o net.py --backward   with the gradients too
-  handbrew export lenet.prototxt -o lenet.py  a model of Caffe's
+  handbrew export lenet.prototxt -o lenet.py  a model of Caffe's, with the weights of lenet.caffemodel beside it
+  handbrew export deploy.prototxt --weights lenet_iter_10000.caffemodel -o lenet.py
 """
 
 
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("net.py"), metavar="FILE", help="ends in .py (default: net.py)"
     )
+    add_file_arguments(parser)
     parser.add_argument("--backward", action="store_true", help="write the loss and the gradients too")
 
 
@@ -36,8 +38,13 @@ def run(args: argparse.Namespace) -> None:
     output: Path = args.output
     _refuse_to_replace(output)
     if args.folder.is_file():
-        export_numpy(open_net(args.folder), output, args.backward)
+        _refuse_untrained(args.folder, args.weights)
+        net = open_net(args.folder, args.weights, args.input)
+        check_shape(net, args.folder)
+        export_numpy(net, output, args.backward)
     else:
+        if args.weights is not None or args.input is not None:
+            raise ValueError("--weights and --input go with a net's file, and not with a run")
         finished = Run.open(args.folder)
         task = finished.task
         export_numpy(
@@ -51,6 +58,12 @@ def run(args: argparse.Namespace) -> None:
     print(
         f"{output}, with the weights in {output.with_suffix('.npz')}; python {output} compares it with handbrew's net"
     )
+
+
+def _refuse_untrained(path: Path, weights: Path | None) -> None:
+    """Raise a ``ValueError`` for a prototxt alone: nobody wants a net of random numbers written."""
+    if path.suffix.lower() == ".prototxt" and weights is None and weights_beside(path) is None:
+        raise ValueError(f"{path}: no {path.stem}.caffemodel beside it, and so no weights; name them with --weights")
 
 
 def _pair(scale: Scale | None) -> tuple[tuple[float, ...], tuple[float, ...]] | None:

@@ -12,6 +12,7 @@ from handbrew.data.guard import decoding
 from handbrew.nets import write_atomically
 
 from .inputs import read_parts
+from .net_file import ENDINGS
 from .settings import Settings
 from .task import Task
 
@@ -52,7 +53,7 @@ class Plan:
             If the file is damaged.
         """
         if not folder.is_dir():
-            raise FileNotFoundError(f"{folder}: no such folder; handbrew train --out {folder} makes one")
+            raise _no_folder(folder)
         path = folder / CONFIG
         if not path.is_file():
             raise FileNotFoundError(f"{folder}: not a run of handbrew train: it has no {CONFIG}")
@@ -79,3 +80,14 @@ class Plan:
                 f"{len(train) + len(held_out)}, so that nobody knows which were held out; name a file to use"
             )
         return train, held_out
+
+
+def _no_folder(path: Path) -> OSError:
+    """What to say of a run that is no folder."""
+    if path.is_file():
+        caffe = f"; handbrew test --model {path} --weights FILE scores a Caffe net"
+        hint = caffe if path.suffix.lower() == ".prototxt" else ""
+        return NotADirectoryError(f"{path}: expected the folder of a run, got a file{hint}")
+    if path.suffix.lower() in ENDINGS:
+        return FileNotFoundError(f"{path}: no such file")
+    return FileNotFoundError(f"{path}: no such folder; handbrew train --out {path} makes one")

@@ -10,11 +10,12 @@ from time import perf_counter
 
 import numpy as np
 
-from handbrew.layers import ClassLoss
+from handbrew.layers import ClassLoss, Loss, inference
 from handbrew.nets import Net
 
 from .caffe_options import add_model_arguments, refuse_caffe
 from .chosen import BATCH, add_chosen_arguments, choose
+from .net_file import check_shape
 from .task import Array
 from .values import Whole
 
@@ -47,6 +48,8 @@ def run(args: argparse.Namespace) -> None:
         return
     refuse_caffe(args, "--model", "data", "phase")
     net, in_shape, usual = choose(args, "time")
+    if args.folder is not None:
+        check_shape(net, args.folder)
     X, y = samples(net, in_shape, args.batch_size or usual)
     rows = net.profile(X, y, repeats=args.iterations)
     print(f"{len(X):,} samples of shape {in_shape}, {args.iterations:,} iterations\n")
@@ -67,18 +70,26 @@ def samples(net: Net, in_shape: tuple[int, ...] | None, count: int) -> tuple[Arr
     Raises
     ------
     ValueError
-        If the net does not know its input's shape, or has several inputs.
+        If the net does not know its input's shape, or has several inputs or targets.
     """
-    if not in_shape or isinstance(in_shape[0], tuple):
-        raise ValueError(f"time: expected a net with one input of a known shape, got one of {in_shape}")
+    if not in_shape or isinstance(in_shape[0], tuple) or len(getattr(net, "targets", ())) > 1:
+        raise ValueError(f"time: expected a net with one input of a known shape and one target, got {in_shape}")
     rng = np.random.default_rng(0)
     X = rng.standard_normal((count, *in_shape), np.float32)
-    out_shape = net.build(in_shape)
+    net.build(in_shape)
     if net.loss is None:
         return X, None
-    if isinstance(net.loss, ClassLoss):
-        return X, rng.integers(out_shape[0], size=count)
-    return X, rng.standard_normal((count, *out_shape), np.float32)
+    with inference(net):
+        scores = net.scores(X[:1])
+    return X, target_for(net.loss, (count, *scores.shape[1:]), rng)
+
+
+def target_for(loss: Loss, scores: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """A random target for scores of that shape: a label for each position, or as many quantities."""
+    if not isinstance(loss, ClassLoss):
+        return rng.standard_normal(scores, np.float32)
+    axis = loss.axis % len(scores)
+    return rng.integers(scores[axis], size=scores[:axis] + scores[axis + 1 :])
 
 
 def whole_passes(net: Net, X: Array, y: Array | None, iterations: int) -> tuple[list[float], list[float]]:

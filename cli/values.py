@@ -44,6 +44,17 @@ class Real:
         return value
 
 
+def shape(text: str) -> tuple[int, ...]:
+    """The shape of a sample: ``1,28,28``."""
+    try:
+        sizes = tuple(map(int, text.split(",")))
+    except ValueError:
+        sizes = (0,)
+    if min(sizes) < 1:
+        raise argparse.ArgumentTypeError(f"expected a shape such as 1,28,28, got {text!r}")
+    return sizes
+
+
 def listed(one: Callable[[str], float]) -> Callable[[str], tuple[float, ...]]:
     """Several numbers with commas between them."""
     return lambda text: tuple(one(part) for part in text.split(","))

@@ -20,6 +20,7 @@ def inference(layer: Layer) -> Iterator[None]:
     try:
         for part, _, _ in before:
             vars(part).update(cache=Cache(type(part).__name__), training=False)  # neither is a layer that comes or goes
+            part.cache.scratch = True
         yield
     finally:
         for part, cache, training in before:

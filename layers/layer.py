@@ -55,6 +55,8 @@ class Layer(Store):
     build_first : bool
         Whether the first ``forward`` calls ``build``. False in a container whose children can do without:
         they build themselves, each from the real array that reaches it.
+    measures : bool
+        True for a layer that only measures what it is given, an accuracy: its labels are targets, as a loss's are.
     batch_coupled : bool
         True if one sample's output depends on the others (batch statistics, a mean loss).
     """
@@ -62,6 +64,7 @@ class Layer(Store):
     training: bool = True
     input_grad: bool = True
     takes_target: bool = False
+    measures: bool = False
     backward_uses: tuple[str, ...] = ("input", "output")
     build_first: bool = True
     batch_coupled: bool = False

@@ -49,23 +49,24 @@ class RunningLoss:
 
 
 def evaluate(
-    net: Net, X: Array, y: Array, batch_size: int, weight: Array | None, metrics: Sequence[Metric]
+    net: Net, inputs: tuple[Array, ...], y: Array, batch_size: int, weight: Array | None, metrics: Sequence[Metric]
 ) -> Evaluation:
     """Evaluate batch by batch; the mean is over all samples, as if they had been one batch."""
     loss = net.loss
     if loss is None:
         raise TypeError(f"{net.where}: evaluate needs a net that ends in a loss")
-    if len(X) != len(y):
-        raise ValueError(f"{net.where}: {len(X)} samples, but {len(y)} targets")
-    if weight is not None and weight.shape[:1] != X.shape[:1]:
-        raise ValueError(f"{net.where}: {len(X)} samples, but weights of shape {weight.shape}")
+    samples = len(inputs[0])
+    if samples != len(y):
+        raise ValueError(f"{net.where}: {samples} samples, but {len(y)} targets")
+    if weight is not None and weight.shape[:1] != (samples,):
+        raise ValueError(f"{net.where}: {samples} samples, but weights of shape {weight.shape}")
     for metric in metrics:
         metric.reset()
     running, right, counted = RunningLoss(loss), 0, 0
     with inference(net):
-        for piece in pieces(len(X), batch_size):
+        for piece in pieces(samples, batch_size):
             target = y[piece]
-            scores = net.scores(X[piece])
+            scores = net.scores(*[x[piece] for x in inputs])
             value = loss.forward(scores, target) if weight is None else loss.forward(scores, target, weight[piece])
             running.add(float(value), len(target))
             hits, positions = loss.correct(scores, target) or (0, 0)

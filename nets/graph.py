@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -15,6 +16,7 @@ from .net import Net, adapt, at_work
 from .wiring import GraphNode, as_names, main_loss, targets_of, unread, weights_of_losses, wire
 
 Array = np.ndarray[Any, np.dtype[Any]]
+HEAD = ""  # under this name, which no blob bears: the scores within a net that ends the graph with its loss
 
 
 class Graph(Net):
@@ -70,11 +72,13 @@ class Graph(Net):
     nodes : tuple of GraphNode
         In the order of running.
     inputs, outputs, targets : tuple of str
-    loss_weights : dict
-        Weights other than 0 by blob.
+    keep_grads : bool
+        Whether the gradients of blobs stay in ``grads`` after ``backward``. False frees each as soon as it has been
+        used; set it for a net whose activations hardly fit into memory.
     """
 
     build_first = False
+    keep_grads: bool = True
 
     def __init__(
         self,
@@ -98,13 +102,16 @@ class Graph(Net):
         self._layers = tuple(node.layer for node in nodes)
         self._wires = tuple((node.name, node.inputs, node.outputs) for node in nodes)
         self.targets = targets_of(self.inputs, nodes)
-        self.loss_weights = weights_of_losses(nodes, self._given_weights)
+        self._weights = weights_of_losses(nodes, self._given_weights)
         self.outputs = unread(nodes) if self._given_outputs is None else self._given_outputs
         known = {*self.inputs, *(blob for node in nodes for blob in node.outputs)}
         if not known.issuperset(self.outputs):
             raise GraphError(f"Graph: outputs: expected blobs of the graph, {', '.join(known)}; got {self.outputs}")
-        self._head, self._loss = main_loss(nodes, self.loss_weights)
+        if len(set(self.outputs)) < len(self.outputs):
+            raise GraphError(f"Graph: an output is named twice: {', '.join(self.outputs)}")
+        self._head, self._loss = main_loss(nodes, self._weights)
         self.takes_target = self._loss is not None
+        self.several_inputs = self.data if len(self.data) > 1 else ()
         self.input_grad = not self.takes_target
         vars(self)["_passes"] = {}
         refuse_reuse(self)
@@ -116,6 +123,11 @@ class Graph(Net):
             GraphNode(name, layer, reads, makes)
             for layer, (name, reads, makes) in zip(self._layers, self._wires, strict=True)
         )
+
+    @property
+    def loss_weights(self) -> Mapping[str, float]:
+        """What each blob counts for in the total loss; those that count nothing are left out."""
+        return MappingProxyType(self._weights)
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -154,6 +166,11 @@ class Graph(Net):
         twin._set_layers(twin._layers)
         return twin
 
+    @property
+    def head_inputs(self) -> tuple[str, ...]:
+        """What the main loss reads besides targets."""
+        return () if self._head is None else self._head.scored
+
     # ---- shapes
 
     @property
@@ -168,28 +185,40 @@ class Graph(Net):
     def _rebuild(self, shape: Any) -> None:
         self.out_shape = self._build(shape, adapt)
 
-    def _build(self, in_shape: Any, build: Any) -> Any:
-        given = in_shape if in_shape and isinstance(in_shape[0], (tuple, list)) else (in_shape,)
+    def _build(self, in_shape: Any, build: Callable[[Layer, Any], Any]) -> Any:
+        given = in_shape if in_shape and isinstance(in_shape[0], (tuple, list)) else (in_shape,) * bool(self.data)
         if len(given) != len(self.data):
             raise ShapeError(f"{self.where}: expected the shape of each of {self.data}, got {in_shape}")
         shapes: dict[str, Any] = dict(zip(self.data, given, strict=True))
-        for name, layer, reads, makes in self.nodes:
-            if isinstance(layer, Net) and layer.takes_target:
-                build(layer, shapes[reads[0]])
-            elif not isinstance(layer, Loss) and shapes.keys() >= {*reads}:
-                try:
-                    made = build(layer, shapes[reads[0]] if len(reads) == 1 else tuple(shapes[blob] for blob in reads))
-                except ShapeError as error:
-                    error.add_note(_said(name, reads, shapes))
-                    raise
-                several = len(makes) > 1 and made and isinstance(made[0], tuple)
-                shapes.update(zip(makes, made if several else (made,), strict=False))
-        return _one([shapes[blob] for blob in self._pass(self.data).outputs if blob in shapes])
+        for node in self.nodes:
+            name, layer, reads, makes = node
+            if layer.takes_target:
+                reads = node.scored
+            if (layer.takes_target and not isinstance(layer, Net)) or not shapes.keys() >= {*reads}:
+                continue
+            try:
+                made = build(layer, _one([shapes[blob] for blob in reads]))
+            except ShapeError as error:
+                error.add_note(f"{name} reads " + ", ".join(f"{blob!r} of shape {shapes[blob]}" for blob in reads))
+                raise
+            if not layer.takes_target:
+                shapes.update(zip(makes, made if len(makes) > 1 else (made,), strict=False))
+            elif self._head is not None and layer is self._head.layer:
+                shapes[HEAD] = made
+        return self._out_shape(shapes)
+
+    def _out_shape(self, shapes: Mapping[str, Any]) -> Any:
+        """The shape of what forward returns without targets: the outputs, or else what the main loss reads."""
+        left = [blob for blob in self._pass(self.data).outputs if blob in shapes]
+        if not left and self._head is not None:
+            left = [HEAD if HEAD in shapes else self._head.inputs[0]]
+        return _one([shapes.get(blob, ()) for blob in left])
 
     # ---- passes
 
     def forward(
         self,
+        /,
         *inputs: Any,
         weight: Array | None = None,
         start: str | None = None,
@@ -203,10 +232,10 @@ class Graph(Net):
         *inputs, **blobs : arrays
             The inputs in their order, or any blobs by name; what makes a blob that is given is not run.
         weight : array, optional
-            What each sample, or position, counts for in the losses that read a target.
+            What each sample, or position, counts for in the losses; it may also follow the inputs.
         start, end : str, optional
-            Run only the layers from the one to the other, both included, and return what the last one makes. With
-            ``start``, all blobs from before are those of the last pass.
+            Run only the layers from the one to the other, both included, in the order of ``nodes``, and return what
+            the last one makes. With ``start``, blobs from before that are not given are those of the last pass.
 
         Raises
         ------
@@ -217,17 +246,39 @@ class Graph(Net):
         if tree is not None and tree.uses_threads and not tree.at_work:
             with at_work(tree):
                 return Graph.forward(self, *inputs, weight=weight, start=start, end=end, **blobs)
+        if weight is None and len(inputs) == len(self.inputs) + 1 and self.takes_target:
+            *inputs, weight = inputs  # type: ignore[assignment]
         values = self._values(inputs, blobs, start)
         way = self._pass(tuple(values), start, end)
-        self.cache = Cache(type(self).__name__)
-        forward_through(self, way, values, weight)
-        c = self.cache
-        c.way, c.blobs, c.grads = way, values, None
+        c = self._begin()
+        if not way.steps:
+            raise GraphError(f"{self.where}: nothing to run: forward takes {', '.join(self.inputs)}")
+        keep = "scratch" not in vars(c) or self.in_shape is None  # the first time, for their shapes
+        forward_through(self, way, values, weight, keep)
+        if weight is not None and not any(node.ends_in_loss for node in way.steps):
+            raise GraphError(f"{self.where}: got weights, but ran no loss that they could count in")
+        c.way, c.blobs, c.grads = way, values, {}
         if self._head is not None and self._head.inputs[0] in values:
             c.scores_shape = np.shape(values[self._head.inputs[0]])
         if way.total:
-            return sum(w * _sum(values[blob]) for blob, w in self.loss_weights.items())
+            return sum(w * self._sum(blob) for blob, w in self._weights.items())
         return _one([values[blob] for blob in way.outputs])
+
+    def _begin(self) -> Cache:
+        """Leave the last pass behind; whether the cache is a scratch one stays."""
+        before, cache = vars(self.cache), Cache(type(self).__name__)
+        if "scratch" in before:
+            cache.scratch = True
+        self.cache = cache
+        return cache
+
+    def _sum(self, blob: str) -> float:
+        value = self.cache.blobs[blob]
+        if isinstance(value, float):
+            return value
+        if value.dtype.kind != "f":
+            raise GraphError(f"{self.where}: {blob!r} counts as a loss, but holds {value.dtype}, not real numbers")
+        return float(np.sum(value, dtype=np.float64))
 
     def backward(
         self, dy: Any = None, input_grad: bool | None = None, start: str | None = None, end: str | None = None
@@ -245,8 +296,8 @@ class Graph(Net):
         input_grad : bool, optional
             Whether to go on to the inputs; without it, if the net has no loss.
         start, end : str, optional
-            Run only the layers from the one down to the other, both included, and return the gradient of what the
-            last one reads.
+            Run only the layers from the one down to the other, both included, in the reverse order of ``nodes``, and
+            return the gradient of what the last one reads.
         """
         tree = self.tree
         if tree is not None and tree.uses_threads and not tree.at_work:
@@ -263,15 +314,22 @@ class Graph(Net):
         c.grads = backward_through(self, steps, seeds, needs)
         return _one([c.grads.get(blob) for blob in read]) if wanted else None
 
-    def scores(self, x: Any) -> Any:
-        """Return what the main loss reads, for the input ``x``; the outputs, of a net without loss."""
-        if self._head is None:
-            return self.forward(x)
-        values = self._values((x,) if len(self.data) == 1 else tuple(x), {}, None)
-        score = self._head.inputs[0]
-        way = self._pass(tuple(values), None, None, score)
-        forward_through(self, way, values, None, keep=False)
-        return values[score]
+    def scores(self, *inputs: Any) -> Any:
+        """Return what the main loss reads, for the inputs that are no targets; the outputs, of a net without loss."""
+        given = dict(zip(self.data, inputs, strict=True))
+        if self._head is None or self.in_shape is None:
+            output = self.forward(**given)  # which builds
+            if self._head is None:
+                return output
+        tree = self.tree
+        if tree is not None and tree.uses_threads and not tree.at_work:
+            with at_work(tree):
+                return Graph.scores(self, *inputs)
+        values = self._values((), given, None)
+        head, scored = self._head.layer, self._head.scored
+        self._begin()
+        forward_through(self, self._pass(tuple(values), None, None, scored), values, None, keep=False)
+        return head.scores(*[values[blob] for blob in scored]) if isinstance(head, Net) else values[scored[0]]
 
     @property
     def blobs(self) -> dict[str, Any]:
@@ -281,7 +339,7 @@ class Graph(Net):
     @property
     def grads(self) -> dict[str, Any]:
         """What the last ``backward`` left: the gradient of each blob that it came by."""
-        return self.cache.grads or {}
+        return self.cache.grads
 
     def _answered(self, way: Pass) -> tuple[str, ...]:
         """The inputs whose gradient ``backward`` returns."""
@@ -313,7 +371,7 @@ class Graph(Net):
     def _before(self, start: str) -> dict[str, Any]:
         """The last pass's blobs that are made before a layer."""
         later = {blob for node in self.nodes[self._place(start) :] for blob in node.outputs}
-        return {blob: value for blob, value in self.cache.blobs.items() if blob not in later}
+        return {blob: value for blob, value in vars(self.cache).get("blobs", {}).items() if blob not in later}
 
     def _place(self, name: str) -> int:
         names = [wires[0] for wires in self._wires]
@@ -322,14 +380,14 @@ class Graph(Net):
         return names.index(name)
 
     def _pass(
-        self, given: tuple[str, ...], start: str | None = None, end: str | None = None, target: str | None = None
+        self, given: tuple[str, ...], start: str | None = None, end: str | None = None, goals: tuple[str, ...] = ()
     ) -> Pass:
         """The layers to run when these blobs are given; worked out once."""
-        key = given, start, end, target
+        key = given, start, end, goals
         passes: dict[Any, Pass] = vars(self)["_passes"]
         if key not in passes:
             span = slice(None if start is None else self._place(start), None if end is None else self._place(end) + 1)
-            passes[key] = plan_pass(self, self.nodes, given, span, target)
+            passes[key] = plan_pass(self, self.nodes, given, span, goals)
         return passes[key]
 
     def _seeds(self, dy: Any, way: Pass, first: tuple[str, ...] | None) -> dict[str, Any]:
@@ -338,31 +396,32 @@ class Graph(Net):
         if first is None and way.total:
             dloss = 1.0 if dy is None else self.check_dloss(dy)
             return {
-                blob: w * dloss if np.ndim(blobs[blob]) == 0 else np.full_like(blobs[blob], w * dloss)
-                for blob, w in self.loss_weights.items()
+                blob: w * dloss if isinstance(blobs[blob], float) else np.full_like(blobs[blob], w * dloss)
+                for blob, w in self._weights.items()
             }
         names = way.outputs if first is None else first
         dys = dy if isinstance(dy, (tuple, list)) and len(names) > 1 else (dy,)
         if len(dys) != len(names):
             raise ShapeError(f"{self.where}: backward needs the gradient of each of {names}, got {len(dys)}")
-        if len(names) == 1 or all(d is None for d in dys):
-            return {blob: self._seed_of(blob, d) for blob, d in zip(names, dys, strict=True)}
-        return {blob: self._seed_of(blob, d) for blob, d in zip(names, dys, strict=True) if d is not None}
+        if any(d is not None for d in dys):
+            dys, names = zip(*[(d, blob) for d, blob in zip(dys, names, strict=True) if d is not None], strict=True)
+        return {blob: self._seed_of(blob, d) for blob, d in zip(names, dys, strict=True)}
 
     def _seed_of(self, blob: str, dy: Any) -> Any:
         value = self.cache.blobs[blob]
-        return (
-            float(dy) if np.ndim(value) == 0 and np.ndim(dy) == 0 and dy is not None else self.check_dy(dy, value.shape)
-        )
+        if isinstance(value, float):  # a loss
+            return 1.0 if dy is None else self.check_dloss(dy)
+        return self.check_dy(dy, np.shape(value))
 
     def _first_forward(self, *inputs: Any, **options: Any) -> Any:
         self.place_as_top()
         output = type(self).forward(self, *inputs, **options)
-        blobs = self.cache.blobs
-        left = self._pass(self.data).outputs
-        if blobs.keys() >= {*self.data, *left}:  # a whole pass
-            self.in_shape = _one([np.shape(blobs[name])[1:] for name in self.data])
-            self.out_shape = _one([np.shape(blobs[name])[1:] for name in left])
+        shapes = {name: np.shape(value)[1:] for name, value in vars(self.cache).get("blobs", {}).items()}
+        if shapes.keys() >= {*self.data, *self._pass(self.data).outputs}:  # a whole pass
+            if self._head is not None and isinstance(self._head.layer, Net):
+                shapes[HEAD] = self._head.layer.out_shape
+            self.in_shape = _one([shapes[name] for name in self.data])
+            self.out_shape = self._out_shape(shapes)
             self.__dict__.pop("forward", None)
         return output
 
@@ -377,11 +436,3 @@ class Graph(Net):
 def _one(found: Sequence[Any]) -> Any:
     """The one there is, or a tuple."""
     return found[0] if len(found) == 1 else tuple(found)
-
-
-def _sum(value: Any) -> float:
-    return float(value) if np.ndim(value) == 0 else float(np.sum(value, dtype=np.float64))
-
-
-def _said(name: str, reads: tuple[str, ...], shapes: Mapping[str, Any]) -> str:
-    return f"{name} reads " + ", ".join(f"{blob!r} of shape {shapes[blob]}" for blob in reads)

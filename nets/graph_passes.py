@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from handbrew.layers import Param
+from handbrew.layers import Layer, Param
 
 from .errors import GraphError, place_note
 from .net import Net
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from .graph import Graph
 
 Array = np.ndarray[Any, np.dtype[Any]]
+FLOAT = np.dtype(np.float64)  # what Python's numbers are
 
 
 class Needs(NamedTuple):
-    """Which layers a backward pass runs, and the inputs whose gradient it needs of each; as long as they hold."""
+    """The layers that a backward pass runs, and the inputs whose gradient it needs of each; as long as they hold."""
 
-    runs: dict[str, tuple[bool, frozenset[str]]]  # by layer
+    below: dict[str, frozenset[str]]  # by layer
     params: list[Param]
     trainable: list[bool]
     stamp: int  # of the tree
@@ -38,9 +39,9 @@ class Pass:
     ``total``: whether it returns the total loss.
     """
 
-    def __init__(self, steps: tuple[GraphNode, ...], outputs: tuple[str, ...], total: bool) -> None:
+    def __init__(self, steps: tuple[GraphNode, ...], outputs: tuple[str, ...], total: bool, kept: set[str]) -> None:
         self.steps, self.outputs, self.total = steps, outputs, total
-        self.spent = _spent(steps, {*outputs})
+        self.spent = _spent(steps, {*outputs, *kept})
         self._needs: dict[Any, Needs] = {}
 
     def between(self, net: Graph, start: str | None, end: str | None) -> tuple[GraphNode, ...]:
@@ -53,7 +54,12 @@ class Pass:
                 ran = ", ".join(names)
                 raise GraphError(f"{net.where}: the last forward ran no layer called {name!r}; it ran {ran}")
         last = len(names) if start is None else names.index(start) + 1
-        return self.steps[0 if end is None else names.index(end) : last]
+        steps = self.steps[0 if end is None else names.index(end) : last]
+        if not steps:
+            raise GraphError(
+                f"{net.where}: backward runs from a later layer to an earlier one; {start} runs before {end}"
+            )
+        return steps
 
     def needs(self, net: Graph, steps: Sequence[GraphNode], wanted: frozenset[str]) -> Needs:
         """What a backward pass through these of its layers needs, to end at the blobs ``wanted``."""
@@ -64,8 +70,10 @@ class Pass:
         return needs
 
 
-def plan_pass(net: Graph, nodes: Sequence[GraphNode], given: tuple[str, ...], span: slice, goal: str | None) -> Pass:
-    """Work out what to run, of the nodes in ``span``, when these blobs are given; only what leads to ``goal``, if any.
+def plan_pass(
+    net: Graph, nodes: Sequence[GraphNode], given: tuple[str, ...], span: slice, goals: tuple[str, ...]
+) -> Pass:
+    """Work out what to run, of the nodes in ``span``, when these blobs are given; only what leads to ``goals``, if any.
 
     Raises
     ------
@@ -73,37 +81,35 @@ def plan_pass(net: Graph, nodes: Sequence[GraphNode], given: tuple[str, ...], sp
         If an input is missing that is no target, or nothing can be run.
     """
     there, steps = {*given}, list[GraphNode]()
-    for node in nodes[span]:
+    within = nodes[span]
+    if goals:
+        within, wanted = [], {*goals}
+        for node in reversed(nodes):
+            if wanted.intersection(node.outputs).difference(given):
+                within.insert(0, node)
+                wanted.update(node.inputs)
+    for node in within:
         if not (node.outputs and there.issuperset(node.outputs)) and there.issuperset(node.inputs):
             steps.append(node)
             there.update(node.outputs)
-    if goal is not None:
-        steps, wanted = [], {goal}
-        for node in reversed(nodes):
-            if wanted.intersection(node.outputs).difference(given):
-                steps.insert(0, node)
-                wanted.update(node.inputs)
-    made = {blob for node in steps for blob in node.outputs}
-    _refuse_gaps(net, nodes[span], there, steps, made)
+    _refuse_gaps(net, within, there, steps)
     if span.stop is not None:
         outputs = nodes[span][-1].outputs
-    elif goal is not None:
-        outputs = (goal,)
+    elif goals:
+        outputs = goals
     elif all(blob in there for blob in net.outputs):
         outputs = net.outputs
     else:
         outputs = unread(steps)
-    total = span.stop is None and goal is None and bool(net.loss_weights) and there.issuperset(net.loss_weights)
-    return Pass(tuple(steps), outputs, total)
+    total = span.stop is None and not goals and bool(net.loss_weights) and there.issuperset(net.loss_weights)
+    return Pass(tuple(steps), outputs, total, {*net.loss_weights, *net.head_inputs})
 
 
-def _refuse_gaps(
-    net: Graph, nodes: Sequence[GraphNode], there: set[str], steps: Sequence[GraphNode], made: set[str]
-) -> None:
+def _refuse_gaps(net: Graph, nodes: Sequence[GraphNode], there: set[str], steps: Sequence[GraphNode]) -> None:
     """Refuse to leave out layers for any other reason than a missing target."""
-    waiting = {*net.targets}  # what cannot be there: targets, and what is made of them
+    waiting, ran = {*net.targets}, {node.name for node in steps}  # waiting: targets, and what is made of them
     for node in nodes:
-        if node in steps or (there.issuperset(node.outputs) and node.outputs):
+        if node.name in ran or (node.outputs and there.issuperset(node.outputs)):
             continue
         lacking = [blob for blob in node.inputs if blob not in there]
         if lacking and not waiting.intersection(lacking):
@@ -112,10 +118,6 @@ def _refuse_gaps(
                 f"forward takes {', '.join(net.inputs)}"
             )
         waiting.update(node.outputs)
-    if not steps:
-        raise GraphError(
-            f"{net.where}: expected the inputs {', '.join(net.inputs)}, got none that a layer could run on"
-        )
 
 
 def _spent(steps: Sequence[GraphNode], kept: set[str]) -> tuple[tuple[str, ...], ...]:
@@ -127,20 +129,22 @@ def _spent(steps: Sequence[GraphNode], kept: set[str]) -> tuple[tuple[str, ...],
     return tuple(reversed(found))
 
 
-def forward_through(net: Graph, way: Pass, values: dict[str, Any], weight: Any, keep: bool = True) -> None:
+def forward_through(net: Graph, way: Pass, values: dict[str, Any], weight: Any, keep: bool) -> None:
     """Run the layers of a pass; ``values`` holds the blobs it begins with, and takes up those that are made."""
     for node, spent in zip(way.steps, way.spent, strict=True):
-        layer, reads, makes = node.layer, node.inputs, node.outputs
+        _, layer, reads, makes = node
         try:
-            if weight is not None and node.ends_in_loss and any(blob in net.targets for blob in reads):
+            if weight is not None and layer.takes_target:
                 y = layer.forward(*[values[blob] for blob in reads], weight)
+            elif len(reads) == 1:
+                y = layer.forward(values[reads[0]])
             else:
                 y = layer.forward(*[values[blob] for blob in reads])
         except Exception as error:
             place_note(error, layer, values[reads[0]] if reads else None)
             error.add_note(f"{node.name} reads " + ", ".join(f"{b!r} of shape {np.shape(values[b])}" for b in reads))
             raise
-        if len(makes) == 1:
+        if len(makes) == 1 and type(y) is not tuple:
             values[makes[0]] = y
         else:
             ys = y if isinstance(y, tuple) else (y,) if makes else ()
@@ -159,72 +163,103 @@ def backward_through(net: Graph, steps: Sequence[GraphNode], grads: dict[str, An
     """
     own: set[str] = set()  # sums that are nobody else's, to add to in place
     for node in reversed(steps):
-        runs, below = needs.runs[node.name]
-        if not runs or not any(blob in grads for blob in node.outputs):
+        name, layer, _, makes = node
+        below = needs.below.get(name)
+        if below is None or (makes[0] not in grads if len(makes) == 1 else grads.keys().isdisjoint(makes)):
             continue
-        layer, dy = node.layer, _output_gradient(net, node, grads)
-        members, before = vars(layer), layer.input_grad
+        dy = grads[makes[0]] if len(makes) == 1 else _output_gradients(net, node, grads)
         try:
-            if not below and before:
-                members["input_grad"] = False
-            dx = layer.backward(dy, bool(below)) if isinstance(layer, Net) else layer.backward(dy)
+            if isinstance(layer, Net):
+                dx = layer.backward(dy, bool(below))
+            elif below:
+                dx = layer.backward(dy)
+            else:
+                dx = _without_input_gradient(layer, dy)
         except Exception as error:
             place_note(error, layer, dy)
             raise
-        finally:
-            if not below and before:
-                members["input_grad"] = before
         if below:
-            for blob, d in _by_input(net, node, dx):
-                if d is None or blob not in below:
-                    continue
-                if blob not in grads:
-                    grads[blob] = d
-                elif blob in own:
-                    grads[blob] += d
-                else:
-                    grads[blob] = grads[blob] + d
-                    own.add(blob)
+            _add_up(net, node, dx, below, grads, own)
+        if not net.keep_grads:
+            for blob in makes:
+                grads.pop(blob, None)
     return grads
 
 
+def _without_input_gradient(layer: Layer, dy: Any) -> Any:
+    members, before = vars(layer), layer.input_grad
+    members["input_grad"] = False
+    try:
+        return layer.backward(dy)
+    finally:
+        members["input_grad"] = before
+
+
+def _add_up(net: Graph, node: GraphNode, dx: Any, below: frozenset[str], grads: dict[str, Any], own: set[str]) -> None:
+    """Add what a layer's backward returned to the gradients of the blobs that it read.
+
+    Raises
+    ------
+    GraphError
+        If a gradient is missing, or of another shape than its blob.
+    """
+    blobs = net.cache.blobs
+    found = {node.inputs[0]: [dx]} if len(node.inputs) == 1 and type(dx) is not tuple else _by_input(net, node, dx)
+    for blob in below:
+        for d in found.get(blob, (None,)):
+            value = blobs[blob]
+            if d is None and getattr(value, "dtype", FLOAT).kind != "f":
+                continue
+            if getattr(d, "shape", None) != np.shape(value):
+                came = "nothing" if d is None else f"shape {np.shape(d)}"
+                raise GraphError(
+                    f"{node.layer.where}: backward returned {came} as the gradient of its input {blob!r}, "
+                    f"expected shape {np.shape(value)}"
+                )
+            if blob not in grads:
+                grads[blob] = d
+            elif blob in own:
+                grads[blob] += d
+            else:
+                grads[blob] = grads[blob] + d
+                own.add(blob)
+
+
 def _needed(steps: Sequence[GraphNode], wanted: frozenset[str], stamp: int) -> Needs:
-    runs, params, live = dict[str, tuple[bool, frozenset[str]]](), list[Param](), set(wanted)
+    found, params, live = dict[str, frozenset[str]](), list[Param](), set(wanted)
     for node in steps:
         own = [p for _, part in node.layer.walk() for p in part._shared.params.values()]
         below = frozenset(live.intersection(node.inputs))
-        run = bool(below) or any(p.trainable for p in own)
-        if run:
+        if below or any(p.trainable for p in own):
             live.update(node.outputs)
-        runs[node.name] = run, below
+            found[node.name] = below
         params += own
-    return Needs(runs, params, [p.trainable for p in params], stamp)
+    return Needs(found, params, [p.trainable for p in params], stamp)
 
 
-def _output_gradient(net: Graph, node: GraphNode, grads: dict[str, Any]) -> Any:
-    """The gradient of what a layer has made; zeros for an output that nothing came back to, ``None`` for integers."""
-    if len(node.outputs) == 1:
-        return grads[node.outputs[0]]
+def _output_gradients(net: Graph, node: GraphNode, grads: dict[str, Any]) -> tuple[Any, ...]:
+    """The gradients of what a layer has made: zeros where nothing came back, ``None`` for integers."""
     blobs, dys = net.cache.blobs, []
     for blob in node.outputs:
         value = blobs[blob]
         if blob in grads:
             dys.append(grads[blob])
-        elif np.ndim(value) == 0 and not isinstance(value, np.ndarray):
+        elif isinstance(value, float):
             dys.append(0.0)
         else:
             dys.append(np.zeros_like(value) if value.dtype.kind == "f" else None)
     return tuple(dys)
 
 
-def _by_input(net: Graph, node: GraphNode, dx: Any) -> list[tuple[str, Any]]:
-    """The gradients that a layer returned, with the blobs they belong to: a loss has one for each floating input."""
-    if not isinstance(dx, tuple):
-        return [(node.inputs[0], dx)]
-    blobs = net.cache.blobs
-    reads = node.inputs
-    if len(dx) < len(reads):
-        reads = tuple(blob for blob in reads if np.asarray(blobs[blob]).dtype.kind == "f")
-    if len(dx) != len(reads):
-        raise GraphError(f"{node.layer.where}: backward returned {len(dx)} gradients for the inputs {node.inputs}")
-    return list(zip(reads, dx, strict=True))
+def _by_input(net: Graph, node: GraphNode, dx: Any) -> dict[str, list[Any]]:
+    """What a layer returned, by the blobs it belongs to: a loss has a gradient for each floating-point input."""
+    reads, dxs = node.inputs, dx if isinstance(dx, tuple) else (dx,)
+    if node.ends_in_loss and len(dxs) < len(reads):
+        blobs = net.cache.blobs
+        reads = tuple(blob for blob in reads if np.asarray(blobs[blob]).dtype.kind == "f")[: len(dxs)]
+    if len(dxs) != len(reads):
+        raise GraphError(f"{node.layer.where}: backward returned {len(dxs)} gradients for the inputs {node.inputs}")
+    found: dict[str, list[Any]] = {}
+    for blob, d in zip(reads, dxs, strict=True):
+        found.setdefault(blob, []).append(d)
+    return found

@@ -91,24 +91,49 @@ class Net(Layer):
         dy = self.enter(dy)
         return dy if dy.dtype == self.dtype else dy.astype(self.dtype)
 
-    def predict(self, X: Any, batch_size: int | None = None) -> Array:
+    def predict(self, X: Any, batch_size: int | None = None) -> Any:
         """Return what the net says of ``X``, in evaluation mode: what ``loss.predict`` makes of the scores.
 
-        It runs on a scratch cache; a pending ``backward`` stays possible. ``batch_size`` bounds memory.
+        Of a net with several inputs ``X`` is a tuple of arrays, or a dict; several outputs come as a tuple. It runs
+        on a scratch cache; a pending ``backward`` stays possible. ``batch_size`` bounds memory.
         """
-        X = np.asarray(X)
-        batches = [slice(None)] if batch_size is None else pieces(len(X), batch_size)
+        arrays = self.samples(X)
+        batches = [slice(None)] if batch_size is None else pieces(len(arrays[0]), batch_size)
         with inference(self):
-            parts = [self._infer(X[piece]) for piece in batches or [slice(None)]]
+            parts = [self._infer(*[x[piece] for x in arrays]) for piece in batches or [slice(None)]]
+        if isinstance(parts[0], tuple):  # several outputs
+            return tuple(map(np.concatenate, zip(*parts, strict=True))) if len(parts) > 1 else parts[0]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def _infer(self, x: Array) -> Any:
-        scores = self.scores(x)
+    several_inputs: tuple[str, ...] = ()  # their names, where there is more than one that is no target
+
+    def samples(self, X: Any) -> tuple[Array, ...]:
+        """Return what ``predict`` is given as one array for each input.
+
+        Raises
+        ------
+        ShapeError
+            If there are more or fewer than inputs, or not equally many samples in each.
+        """
+        names = self.several_inputs
+        if not names:
+            return (np.asarray(X),)
+        if isinstance(X, Mapping) and X.keys() == {*names}:
+            X = [X[name] for name in names]
+        if not isinstance(X, (tuple, list)) or len(X) != len(names):
+            raise ShapeError(f"{self.where}: expected a tuple of {len(names)} arrays, {', '.join(names)}")
+        arrays = tuple(map(np.asarray, X))
+        if len({len(x) for x in arrays}) > 1:
+            raise ShapeError(f"{self.where}: expected as many samples in each input, got {[len(x) for x in arrays]}")
+        return arrays
+
+    def _infer(self, *inputs: Array) -> Any:
+        scores = self.scores(*inputs)
         return scores if self.loss is None else self.loss.predict(scores)
 
-    def scores(self, x: Array) -> Any:
-        """Return what the loss reads of the net when it is given ``x``; the output, of a net without loss."""
-        return self.forward(x)
+    def scores(self, *inputs: Array) -> Any:
+        """Return what the loss reads of the net when it is given these; the output, of a net without loss."""
+        return self.forward(*inputs)
 
     def evaluate(
         self,
@@ -140,7 +165,7 @@ class Net(Layer):
         if not isinstance(metrics, Iterable):
             raise TypeError(f"{self.where}: expected metrics=[…] or a dict, got {metrics!r}")
         measures = tuple(metrics.values() if isinstance(metrics, Mapping) else metrics)
-        return evaluate(self, np.asarray(X), np.asarray(y), batch_size, weight, measures)
+        return evaluate(self, self.samples(X), np.asarray(y), batch_size, weight, measures)
 
     def replace(self, name: str, layer: Layer) -> None:
         """Put ``layer`` in the place, and under the name, of the one called ``name``.

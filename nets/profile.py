@@ -44,14 +44,15 @@ class Profile(tuple[ProfileRow, ...]):
 def profile(net: Net, x: Any, y: Any, repeats: int) -> Profile:
     """Time every layer in whole forward and backward passes, on a copy of ``net``: it stays as it is."""
     net = copy.deepcopy(net)
-    output = net.forward(x, y)  # builds, and takes the first-time hooks away
+    given = *net.samples(x), y
+    output = net.forward(*given)  # builds, and takes the first-time hooks away
     dy = None if net.takes_target and y is not None else _ones(output)
     times: dict[tuple[str, str], list[float]] = {}
     for name, layer in net.children.items():
         for verb in ("forward", "backward"):
             vars(layer)[verb] = _timed(getattr(layer, verb), times.setdefault((name, verb), []))
     for _ in range(repeats):
-        net.forward(x, y)
+        net.forward(*given)
         net.backward(dy)
     return Profile(
         ProfileRow(name, type(layer).__name__, _median(times[name, "forward"]), _median(times[name, "backward"]))

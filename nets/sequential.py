@@ -165,7 +165,7 @@ class Sequential(Net):
                 return loss
             if isinstance(head, Net):
                 x = head.forward(x)
-                self.cache.scores_shape = x.shape
+                self.cache.scores_shape = head.cache.scores_shape
             else:
                 head.cache = Cache(type(head).__name__)
         except Exception as error:
@@ -174,6 +174,19 @@ class Sequential(Net):
             place_note(error, layer, x)
             raise
         return x
+
+    def scores(self, *inputs: Any) -> Any:
+        """Return what the loss reads, for the input x; the output, of a net without loss."""
+        body, head = self._chain
+        if not isinstance(head, Net) or self.tree is None:
+            return self.forward(*inputs)
+        if self.tree.uses_threads and not self.tree.at_work:
+            with at_work(self.tree):
+                return Sequential.scores(self, *inputs)
+        x = self.enter(*inputs)
+        for layer in body:
+            x = layer.forward(x)
+        return head.scores(x)
 
     def backward(self, dy: Any = None, input_grad: bool | None = None) -> Array | None:
         """Return dx, or ``None`` where it is not wanted, adding each parameter's gradient to ``Param.grad``.
@@ -197,7 +210,7 @@ class Sequential(Net):
                     dy = head.backward(dy, input_grad=wanted or bool(upper) or lowest is not None)
                 else:
                     dy = head.backward(1.0 if dy is None else self.check_dloss(dy))
-                    dy = dy[0] if isinstance(dy, tuple) else dy
+                dy = dy[0] if isinstance(dy, tuple) else dy
             else:
                 dy = self.check_dy(dy, shape)
             for layer in upper:

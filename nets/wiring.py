@@ -7,10 +7,13 @@ from difflib import get_close_matches
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from handbrew.layers import Layer, Loss
 
 from .errors import GraphError
 from .naming import check_member, names_of
+from .net import Net
 
 Names = tuple[str, ...]
 
@@ -25,8 +28,21 @@ class GraphNode(NamedTuple):
 
     @property
     def ends_in_loss(self) -> bool:
-        """Whether the layer's (first) output is a loss."""
+        """Whether the layer is a loss, or a net that ends in one."""
         return self.layer.takes_target
+
+    @property
+    def scored(self) -> Names:
+        """Of a loss, or a net that ends in one: the blobs that it reads besides targets."""
+        layer: Any = self.layer
+        if not hasattr(layer, "targets"):
+            return self.inputs[:1]
+        return tuple(blob for name, blob in zip(layer.inputs, self.inputs, strict=False) if name not in layer.targets)
+
+    @property
+    def is_loss(self) -> bool:
+        """Whether its first output is one number to be made small."""
+        return bool(self.ends_in_loss and self.inputs and self.outputs)
 
 
 def as_names(value: Any, what: str) -> Names:
@@ -125,14 +141,23 @@ def _circle(nodes: Sequence[GraphNode]) -> str:
 
 
 def targets_of(inputs: Names, nodes: Sequence[GraphNode]) -> Names:
-    """The inputs that only losses read (or layers without gradient, beside them), none of them in first place."""
+    """The inputs that losses read as targets, and nobody else reads but layers that only measure."""
     found = []
     for blob in inputs:
         readers = [node for node in nodes if blob in node.inputs]
-        later = all(node.inputs[0] != blob for node in readers)
-        if later and any(node.ends_in_loss for node in readers):
+        judges = [node for node in readers if _is_target(blob, node)]
+        if judges and len(judges) == len(readers) and any(node.ends_in_loss for node in judges):
             found.append(blob)
     return tuple(found)
+
+
+def _is_target(blob: str, node: GraphNode) -> bool:
+    """Whether a blob is for this layer what its scores are compared with."""
+    places = [i for i, name in enumerate(node.inputs) if name == blob]
+    layer: Any = node.layer
+    if hasattr(layer, "targets"):  # a graph knows its own
+        return all(i < len(layer.inputs) and layer.inputs[i] in layer.targets for i in places)
+    return 0 not in places and (node.ends_in_loss or node.layer.measures)
 
 
 def unread(nodes: Sequence[GraphNode], among: Sequence[GraphNode] | None = None) -> Names:
@@ -147,13 +172,15 @@ def weights_of_losses(nodes: Sequence[GraphNode], given: Mapping[str, float] | N
     Raises
     ------
     GraphError
-        If a blob is unknown.
+        If a blob is unknown, or a weight is no finite number.
     """
-    weights = {node.outputs[0]: 1.0 for node in nodes if node.ends_in_loss and node.outputs}
+    weights = {node.outputs[0]: 1.0 for node in nodes if node.is_loss}
     made = [blob for node in nodes for blob in node.outputs]
     for blob, weight in (given or {}).items():
         if blob not in made:
             raise GraphError(f"Graph: loss_weights: no layer makes the blob {blob!r}; there are {', '.join(made)}")
+        if not isinstance(weight, (int, float, np.number)) or not np.isfinite(weight):
+            raise GraphError(f"Graph: loss_weights: expected a number for {blob!r}, got {weight!r:.40}")
         weights[blob] = float(weight)
     return {blob: weight for blob, weight in weights.items() if weight}
 
@@ -162,10 +189,10 @@ def main_loss(nodes: Sequence[GraphNode], weights: Mapping[str, float]) -> tuple
     """The node of the loss that counts most, the last of several; and the loss that it is or ends in."""
     best: GraphNode | None = None
     for node in nodes:
-        weight = weights.get(node.outputs[0]) if node.ends_in_loss and node.outputs else None
+        weight = weights.get(node.outputs[0]) if node.is_loss else None
         if weight is not None and (best is None or abs(weight) >= abs(weights[best.outputs[0]])):
             best = node
     if best is None:
         return None, None
     layer: Any = best.layer
-    return best, layer if isinstance(layer, Loss) else layer.loss
+    return best, layer.loss if isinstance(layer, Net) else layer

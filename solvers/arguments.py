@@ -19,6 +19,14 @@ def check_net(net: Layer) -> tuple[Net, Loss]:
     loss = net.loss if isinstance(net, Net) else None
     if not isinstance(net, Net) or loss is None:
         raise TypeError(f"fit: expected a net that ends in a loss, got {net!r}")
+    inputs, targets = getattr(net, "inputs", ("x", "y")), getattr(net, "targets", ("y",))
+    if len(inputs) != 2 or targets != inputs[1:]:
+        raise TypeError(
+            f"fit: expected a net that takes an input and then a target, for batches X, y; this graph takes "
+            f"{', '.join(inputs)}, of which {', '.join(targets) or 'none'} is a target. A loss that compares with the "
+            f"input itself reads a target, too, in fit((X, X)); for anything else, call forward, backward and "
+            f"solver.step() in a loop"
+        )
     return net, loss
 
 

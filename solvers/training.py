@@ -206,7 +206,8 @@ class Training:
         if self.ranks is not None:
             self.ranks.samples = len(y) + (self.ranks.samples if self._passes > 1 else 0)
         if not len(y):  # of a batch with fewer samples than processes; the others may wait for this one in a layer
-            net.backward(np.zeros_like(net.forward(X)))
+            scores = net.forward(X)
+            net.backward(tuple(map(np.zeros_like, scores)) if isinstance(scores, tuple) else np.zeros_like(scores))
             return
         loss = float(net.forward(X, y, *weight))
         if not isfinite(loss) and self.ranks is None:

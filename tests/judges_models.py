@@ -83,7 +83,9 @@ def _value(tokens, colon):
         while tokens[-1][0] == "text":
             parts.append(tokens.pop()[1])
         return plain(b"".join(unescaped(part[1:-1]) for part in parts))
-    return plain(number(text)) if kind == "number" else text if kind == "word" else fail(text)
+    if kind == "number" or text.lower() in ("inf", "infinity", "nan"):
+        return plain(number(text))
+    return text if kind == "word" else fail(text)
 
 
 def fail(text):
@@ -123,7 +125,7 @@ def plain(value):
         return str(value).lower()
     value = float(value) if abs(value) < 1e308 or math.isinf(value) or math.isnan(value) else math.inf
     with np.errstate(over="ignore"):
-        return repr(float(np.float32(value)))
+        return repr(float(np.float32(value)) + 0.0)  # no minus before 0
 
 
 def tree(message):

@@ -85,10 +85,20 @@ def test_more_blobs_than_a_net_has(read, monkeypatch, content):
         read(content)
 
 
-@pytest.mark.parametrize("content", [b"\x12\x00", field(100, b""), field(100, field(7, b"")), whole(1, 1)])
-def test_small_things_many_times_take_no_memory(read, content):
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x12\x00" * 30_000,
+        field(100, b"") * 20_000,
+        field(100, field(7, b"")) * 10_000,
+        field(100, field(7, b"") * 30_000),
+        field(100, b"".join(field(number, b"") for number in range(100, 20_000))),
+        whole(1, 1) * 30_000,
+    ],
+)
+def test_small_things_many_times_take_no_memory(read, monkeypatch, content):
     """protobuf makes some 500 bytes of each layer of 2."""
-    content *= 60_000 // len(content)
+    monkeypatch.setattr("handbrew.nets.caffe.weights.MOST_BLOBS", 100)
     tracemalloc.start()
     try:
         read(content)

@@ -27,6 +27,8 @@ def test_negative_integers_are_those_of_64_bits():
     assert signed(2**64 - 1) == -1
     assert signed(2**63) == -(2**63)
     assert signed(5) == 5
+    ((_, value),) = read(b"\x08" + b"\xff" * 9 + b"\x7f")  # there is room for 70 bits
+    assert signed(value) == -1
 
 
 def test_fields_with_a_length():
@@ -54,7 +56,7 @@ def test_equal_fields_of_4_or_8_bytes_come_as_one_array(count, number):
     [
         (b"\x80", "no end"),
         (b"\x08", "no end"),
-        (b"\x08" + b"\xff" * 11, "no end"),
+        (b"\x08" + b"\xff" * 10 + b"\x01", "no end"),
         (b"\x0a\x05abc", "promises 5 bytes where 3"),
         (b"\x0a" + varint(2**40), f"promises {2**40} bytes where 0"),
         (b"\x2d\x00\x00\x00", "cut short"),

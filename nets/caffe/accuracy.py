@@ -40,6 +40,7 @@ class CaffeAccuracy(Layer):
     """
 
     backward_uses = ()
+    measures = True
     batch_coupled = True
 
     def __init__(self, top_k: int = 1, axis: int = 1, ignore_label: int | None = None, per_class: bool = False) -> None:

@@ -81,6 +81,12 @@ def hostile(name):
         group = file.create_group("data/a")
         group["b"] = group["c"] = group
 
+    def shared(file):
+        group = file.create_group("data/a")
+        group["0"] = np.zeros(100_000)
+        for i in range(1, 9):
+            group[str(i)] = group["0"]
+
     def by_another(file):
         file.create_dataset("data/a/0", (4, 3), "f4", external=[("elsewhere", 0, 48)])
 
@@ -106,6 +112,7 @@ def hostile(name):
         "soft link": linked(h5py.SoftLink("/real")),
         "external link": linked(h5py.ExternalLink("/etc/passwd", "/x")),
         "in itself": in_itself,
+        "shared": shared,
         "no number": lambda file: file.create_dataset("data/a/weights", data=W),
         "no layer": flat,
         "no data": lambda file: file.create_group("model_weights"),
@@ -130,6 +137,7 @@ def hostile(name):
         ("soft link", "a/1 is a link"),
         ("external link", "a/1 is a link"),
         ("in itself", "is a group in itself"),
+        ("shared", "a/1: "),
         ("no number", "expected /data/<layer>/<i>, got /data/a/weights"),
         ("no layer", "expected /data/<layer>/<i>"),
         ("no data", "there is no group /data"),

@@ -271,6 +271,12 @@ class TestCustom:
             load_caffe(FLAT + layer("a", "Python", "data", options=options))
 
 
+def test_not_all_of_many_unknown_layers_are_named():
+    with pytest.raises(FileFormatError, match=r"layer 50, 'a49' \(Bogus\) and 10 more; give layers") as raised:
+        load_caffe(FLAT + "".join(layer(f"a{i}", "Bogus", "data") for i in range(60)))
+    assert "a50" not in str(raised.value)
+
+
 def test_a_sample_whose_shape_depends_on_their_number():
     text = FLAT + layer("a", "Reshape", "data", options="reshape_param { shape { dim: 2 dim: -1 } }")
     net = load_caffe(text + dense("b", "a", 3))

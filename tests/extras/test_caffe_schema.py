@@ -23,6 +23,11 @@ def test_bytes_of_known_fields():
     assert net.SerializeToString() == field(1, b"n") + field(100, content)
 
 
+def test_arrays_are_packed():
+    assert messages().BlobProto(data=[0, 0]).SerializeToString() == field(5, bytes(8))
+    assert messages().BlobShape(dim=[2, 3]).SerializeToString() == field(1, b"\x02\x03")
+
+
 def test_defaults_and_what_is_set():
     pooling = messages().PoolingParameter()
     assert (pooling.pool, pooling.stride, pooling.pad, pooling.round_mode) == (0, 1, 0, pooling.CEIL)
