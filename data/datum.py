@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .wire import BYTES, fields, floats, integer
+from .wire import fields, floats, integer
 
 
 class Datum(NamedTuple):
@@ -21,17 +21,17 @@ def parse_datum(record: bytes) -> Datum:
     shape, label, encoded = [0, 0, 0], 0, False
     pixels: Any = b""
     numbers: list[NDArray[Any]] = []
-    for number, kind, value in fields(memoryview(record)):
+    for number, value in fields(memoryview(record)):
         if number in (1, 2, 3):  # channels, height, width
-            shape[number - 1] = integer(number, kind, value)
-        elif number == 4 and kind == BYTES:
+            shape[number - 1] = integer(number, value)
+        elif number == 4 and isinstance(value, memoryview):
             pixels = value
         elif number == 5:
-            label = integer(number, kind, value)
+            label = integer(number, value)
         elif number == 6:  # float_data
-            numbers.append(floats(number, kind, value))
+            numbers.append(floats(number, value))
         elif number == 7:
-            encoded = bool(integer(number, kind, value))
+            encoded = bool(integer(number, value))
     if encoded:
         raise ValueError("it is a packed image (JPEG or PNG); make the database anew without --encoded")
     X = np.frombuffer(pixels, np.uint8) if len(pixels) or not numbers else np.concatenate(numbers)

@@ -243,7 +243,7 @@ def read_onnx(path):
     with np.errstate(all="ignore"):
         try:
             outputs = net.eval().forward(X)
-        except (ShapeError, GraphError):
+        except (ShapeError, GraphError, MemoryError):  # another net, which takes other inputs, or far too much
             return Outputs(None)
     return Outputs(outputs if isinstance(outputs, tuple) else (outputs,))
 
@@ -260,8 +260,10 @@ def judged_hdf5(content):
     with tempfile.NamedTemporaryFile() as place:
         Path(place.name).write_bytes(content)
         with h5py.File(place.name) as file:
-            groups = file["data"].items()
-            return [[name, [np.asarray(group[number]) for number in sorted(group, key=int)]] for name, group in groups]
+            groups = {
+                name: [group[number] for number in sorted(group, key=int)] for name, group in file["data"].items()
+            }
+            return [[name, [np.asarray(one) for one in blobs]] for name, blobs in groups.items() if blobs]
 
 
 def judged_text(content):

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from handbrew.data import FileFormatError
+from handbrew.data.wire import fields, signed, varints
 
 from .reading import reading
 from .schema import messages
-from .wire import encode, encode_varint, fields, signed, varints
+from .wire import encode, encode_varint
 
 Array = np.ndarray[Any, np.dtype[Any]]
 MOST_AXES = 32  # as in Caffe

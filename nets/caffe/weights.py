@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from handbrew.data import FileFormatError
+from handbrew.data.wire import Value, fields
 
 from ..files import write_atomically
 from .blobs import Array, decode_blob, encode_blob
 from .legacy_fields import V1_TYPES
 from .reading import reading
 from .v0 import type_of_v0
-from .wire import Value, encode, fields
+from .wire import encode
 
 MOST_BLOBS = 100_000  # in a file; hostile ones could have more names and arrays than there is memory for
 HDF5 = b"\x89HDF\r\n\x1a\n"  # so begins a file of that format

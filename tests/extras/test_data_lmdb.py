@@ -48,7 +48,7 @@ def test_load_knows_databases(tmp_path):
     ("records", "said"),
     [
         ([], "no record"),
-        ([datum(IMAGES[0], 1), b"\x08"], r"record '00000001': it ends within an integer"),
+        ([datum(IMAGES[0], 1), b"\x08"], r"record '00000001': an integer has no end"),
         (
             [datum(IMAGES[0], 1), datum(IMAGES[1, :1], 1)],
             r"expected uint8 of shape \(3, 2, 2\).*got uint8 of shape \(1",

@@ -3,12 +3,27 @@
 import os
 import stat
 
+import numpy as np
 import pytest
 from graphviz import Source
 
 from handbrew.cli import main
-from handbrew.layers import Add, Affine, ReLU, Residual, SoftmaxCrossEntropy, Split
+from handbrew.layers import (
+    Add,
+    Affine,
+    Constant,
+    Conv2D,
+    Flatten,
+    Normal,
+    PReLU,
+    ReLU,
+    Residual,
+    SoftmaxCrossEntropy,
+    Split,
+    Zeros,
+)
 from handbrew.nets import Graph, Sequential, draw, lenet
+from handbrew.nets.caffe import ByShape, CaffeSoftmaxLoss
 
 
 def graph():
@@ -29,10 +44,10 @@ def test_layers_are_boxes_and_edges_bear_shapes():
     dot = draw(graph(), in_shape=(4,))
     assert edges(dot) == [
         "input0 -> layer0 [label=4]",
-        "layer0 -> layer1 [label=6]",
-        "layer1 -> layer2 [label=3]",
-        "layer1 -> layer2 [label=3]",
-        "layer2 -> layer3 [label=3]",
+        'layer0 -> layer1 [label="a  6"]',
+        'layer1 -> layer2 [label="left  3"]',
+        'layer1 -> layer2 [label="right  3"]',
+        'layer2 -> layer3 [label="sum  3"]',
         'input1 -> layer3 [label=""]',
         'layer3 -> output0 [label=""]',
     ]
@@ -56,6 +71,45 @@ def test_a_chain_is_drawn_layer_by_layer_and_inner_nets_as_one_box():
     assert "head\nSequential: ReLU, Affine" in dot
     assert 'label="28 x 28' not in dot
     assert 'label="20 x 24 x 24"' in draw(lenet(), in_shape=(1, 28, 28))
+
+
+def test_initialisers_are_left_out_of_labels():
+    net = Sequential(
+        Conv2D(20, 5, padding=2, weight_init=Zeros(), bias_init=Constant(0.5)), ReLU(), PReLU(init=0.1), Flatten(),
+        Affine(10, weight_init=ByShape(Normal())),
+    )  # fmt: skip
+    dot = draw(net)
+    assert "conv1\nConv2D(20, 5, padding=2)" in dot or "conv2d1\nConv2D(20, 5, padding=2)" in dot
+    assert "Affine(10)" in dot
+    assert "PReLU(init=0.1)" in dot
+
+
+def test_edges_bear_the_names_of_blobs_that_are_not_those_of_their_layers():
+    net = Graph(
+        ("x", "y"),
+        (Affine(3).named("fc"), "x", "fc"),
+        (Affine(3).named("gc"), "fc", 'g"c'),
+        (CaffeSoftmaxLoss(probabilities=True).named("loss"), ('g"c', "y"), ("loss", "prob")),
+    )
+    assert edges(draw(net, in_shape=(4,))) == [
+        "input0 -> layer0 [label=4]",
+        "layer0 -> layer1 [label=3]",
+        'layer1 -> layer2 [label="g\\"c  3"]',
+        'input1 -> layer2 [label=""]',
+        'layer2 -> output0 [label=""]',
+        'layer2 -> output1 [label="prob  3"]',
+    ]
+
+
+def test_a_loss_has_no_shape_but_is_one_number():
+    net = Graph(("x", "y"), (Flatten(), "x", "f"), (SoftmaxCrossEntropy(), ("f", "y"), "loss"))
+    net.forward(np.zeros((2, 3, 1), np.float32), np.zeros(2, int))
+    assert edges(draw(net))[-1] == 'layer1 -> output0 [label=""]'
+
+
+def test_endings_in_capitals(tmp_path):
+    draw(graph(), tmp_path / "net.DOT")
+    assert (tmp_path / "net.DOT").read_text().startswith("digraph")
 
 
 def test_what_dot_might_take_for_its_own_language_is_text():
@@ -105,7 +159,7 @@ class TestVerb:
         net.build((4,))
         net.save(tmp_path / "net.safetensors")
         assert main(["draw", str(tmp_path / "net.safetensors")]) == 0
-        assert "layer0 -> layer1 [label=6]" in capsys.readouterr().out
+        assert 'layer0 -> layer1 [label="a  6"]' in capsys.readouterr().out
         assert main(["summary", str(tmp_path / "net.safetensors")]) == 0
         assert "left, right" in capsys.readouterr().out
 
