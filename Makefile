@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 # What CI runs after `make test`, in this order.
-CHECKS := lint types docs examples extras coverage wheel newest oldest
+CHECKS := lint types docs examples coverage wheel newest oldest
 
 # Tests whose work is done in other processes, which coverage does not see.
-UNSEEN := $(addprefix --ignore=tests/,test_kill.py test_damage.py extras/test_damage_models.py extras/test_mpi.py)
+UNSEEN := $(addprefix --ignore=tests/,test_kill.py test_damage.py)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # one pip at a time
@@ -24,7 +24,7 @@ train: $(VENV)/run  ## train on the embedded digits; leaves its results in run/
 test: $(VENV)/test  ## the tests
 	$(BIN)/python -m pytest
 
-check: $(CHECKS)  ## all of the next nine; CI runs them after the tests
+check: $(CHECKS)  ## lint to oldest, but for extras, whose tests coverage runs; CI runs them after the tests
 
 checks:
 	@echo $(CHECKS)
@@ -45,18 +45,18 @@ examples: $(VENV)/run  ## every example, to its end; their pictures go to build/
 	cd build/examples && for example in ../../examples/*.py; do \
 		echo "== $$example"; MPLBACKEND=agg ../../$(BIN)/python $$example || exit; done
 
-extras: $(VENV)/dev  ## tests that need an extra: pictures, progress bars, TensorBoard, MPI, Numba
+extras: $(VENV)/dev  ## tests that need an extra: Caffe, ONNX, pictures, progress bars, TensorBoard, MPI, Numba
 	$(BIN)/python -m pytest tests/extras
 
-coverage: $(VENV)/dev  ## the tests once more: do they run at least 95 % of the package's lines?
+coverage: $(VENV)/dev  ## the tests once more and those of extras: do they run at least 95 % of the package's lines?
 	$(BIN)/coverage run -m pytest --quiet $(UNSEEN)
-	$(BIN)/coverage run --append -m pytest --quiet tests/extras $(UNSEEN)
+	$(BIN)/coverage run --append -m pytest --quiet tests/extras
 	$(BIN)/coverage report --skip-covered
 
 wheel: dist/built  ## the wheel, in dist/, and a look at what is in it
 
 newest: dist/built  ## the tests against the installed wheel, beside the newest NumPy
-	bash .ci/test_wheel .venv-newest numpy
+	bash .ci/test_wheel .venv-newest numpy $(UNSEEN)
 
 oldest: dist/built  ## the same, beside the oldest NumPy
 	bash .ci/test_wheel .venv-oldest 'numpy==2.0.*'

@@ -107,8 +107,6 @@ class Graph(Net):
         known = {*self.inputs, *(blob for node in nodes for blob in node.outputs)}
         if not known.issuperset(self.outputs):
             raise GraphError(f"Graph: outputs: expected blobs of the graph, {', '.join(known)}; got {self.outputs}")
-        if len(set(self.outputs)) < len(self.outputs):
-            raise GraphError(f"Graph: an output is named twice: {', '.join(self.outputs)}")
         self._head, self._loss = main_loss(nodes, self._weights)
         self.takes_target = self._loss is not None
         self.several_inputs = self.data if len(self.data) > 1 else ()
@@ -405,7 +403,11 @@ class Graph(Net):
             raise ShapeError(f"{self.where}: backward needs the gradient of each of {names}, got {len(dys)}")
         if any(d is not None for d in dys):
             dys, names = zip(*[(d, blob) for d, blob in zip(dys, names, strict=True) if d is not None], strict=True)
-        return {blob: self._seed_of(blob, d) for blob, d in zip(names, dys, strict=True)}
+        seeds: dict[str, Any] = {}
+        for blob, d in zip(names, dys, strict=True):  # an output may be named twice
+            seed = self._seed_of(blob, d)
+            seeds[blob] = seeds[blob] + seed if blob in seeds else seed
+        return seeds
 
     def _seed_of(self, blob: str, dy: Any) -> Any:
         value = self.cache.blobs[blob]

@@ -376,9 +376,14 @@ class TestWrongLayers:
         with pytest.raises(GraphError, match="loss_weights: expected a number for 'y'"):
             Graph("x", (ReLU(), "x", "y"), loss_weights={"y": weight})
 
-    def test_an_output_named_twice(self):
-        with pytest.raises(GraphError, match="an output is named twice: y, y"):
-            Graph("x", (ReLU(), "x", "y"), outputs=("y", "y"))
+
+def test_an_output_named_twice_gets_both_gradients():
+    net = Graph("x", (Affine(3).named("fc"), "x", "s"), outputs=("s", "s"))
+    one, two = net.forward(A)
+    assert one is two
+    ones = np.ones((4, 3), np.float32)
+    net.backward((ones, 2 * ones))
+    np.testing.assert_allclose(net.params["fc.b"].grad, 12)
 
 
 class TestPartsOfAPass:
