@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handbrew.layers import Layer, Loss
+from handbrew.layers import Initializer, Layer, Loss
 
 from .files import write_atomically
 from .graph import Graph
@@ -27,13 +27,14 @@ WIDEST = 60  # characters of a layer's arguments
 def draw(net: Net, path: str | PathLike[str] | None = None, in_shape: Any = None) -> str:
     """Return a drawing of the net in DOT, Graphviz's language, with the blobs' shapes on the edges; write it to a file.
 
-    Layers are boxes, inputs and outputs of the net ellipses; a net inside the net is one box. A net that is not
-    built yet has no shapes: ``in_shape`` builds it.
+    Layers are boxes, inputs and outputs of the net ellipses; a net inside the net is one box. A blob that is not called
+    as the layer that makes it has its name on its edges too. Initialisers are left out. A net that is not built yet has
+    no shapes: ``in_shape`` builds it.
 
     Parameters
     ----------
     path : str or path, optional
-        Ends in ``.dot``, or in ``.svg``, ``.png`` or ``.pdf`` for a picture, which Graphviz makes
+        Ends in ``.dot`` or ``.gv``, or in ``.svg``, ``.png`` or ``.pdf`` for a picture, which Graphviz makes
         (https://graphviz.org/download).
 
     Raises
@@ -45,7 +46,7 @@ def draw(net: Net, path: str | PathLike[str] | None = None, in_shape: Any = None
     ValueError
         If the path ends otherwise.
     """
-    ending = None if path is None else Path(path).suffix
+    ending = None if path is None else Path(path).suffix.lower()
     if ending is not None and ending not in (*TEXTS, *PICTURES):
         raise ValueError(f"{path}: expected a name that ends in {', '.join((*TEXTS, *PICTURES))}")
     if in_shape is not None:
@@ -67,16 +68,19 @@ def _drawing(net: Net) -> Digraph:
     nodes, inputs, outputs = _wires(net)
     drawing = Digraph(type(net).__name__, node_attr={"fontname": "Helvetica"}, edge_attr={"fontname": "Helvetica"})
     # Names as Graphviz knows them are our own: in an edge it would take a colon for a part of the node.
-    makers = {blob: f"input{i}" for i, blob in enumerate(inputs)}
+    makers, names = {blob: f"input{i}" for i, blob in enumerate(inputs)}, {blob: blob for blob in inputs}
     for blob, place in makers.items():
         drawing.node(place, escape(blob), **BLOB)
     for i, node in enumerate(nodes):
         drawing.node(f"layer{i}", escape(_label(node)), **(LOSS if isinstance(node.layer, Loss) else BOX))
         makers |= dict.fromkeys(node.outputs, f"layer{i}")
+        names |= dict.fromkeys(node.outputs, node.name)
     shapes = _shapes_of_blobs(nodes)
     for i, node in enumerate(nodes):
         for blob in node.inputs:
-            drawing.edge(makers[blob], f"layer{i}", label=shapes.get(blob, ""))
+            said = [blob] if names[blob] != blob else []
+            label = ": ".join([*said, *([shapes[blob]] if blob in shapes else [])])
+            drawing.edge(makers[blob], f"layer{i}", label=escape(label))
     for i, blob in enumerate(outputs):
         drawing.node(f"output{i}", escape(blob), **BLOB)
         drawing.edge(makers[blob], f"output{i}", label=shapes.get(blob, ""))
@@ -99,7 +103,8 @@ def _shapes_of_blobs(nodes: list[GraphNode]) -> dict[str, str]:
     """The shapes that the layers know of, without the batch axis."""
     found: dict[str, Any] = {}
     for node in nodes:
-        found.update(zip(node.outputs, _shapes(node.layer.out_shape, len(node.outputs)), strict=True))
+        made = _shapes(node.layer.out_shape, len(node.outputs))
+        found.update(zip(node.outputs, (None, *made[1:]) if node.is_loss else made, strict=True))
         read = [] if node.layer.takes_target else _shapes(node.layer.in_shape, len(node.inputs))
         found.update((blob, shape) for blob, shape in zip(node.inputs, read, strict=False) if shape is not None)
     return {blob: " x ".join(map(str, shape)) for blob, shape in found.items() if shape}
@@ -119,9 +124,14 @@ def _label(node: GraphNode) -> str:
 
 
 def _call(layer: Layer) -> str:
-    """The constructor's call; of a net, the classes that it holds."""
+    """The constructor's call, without initialisers; of a net, the classes that it holds."""
     if not isinstance(layer, Net):
-        return repr(layer)
+        text = repr(layer)
+        for name, value in layer.config().items():
+            if isinstance(value, Initializer):
+                given = f"{name}={value!r}"
+                text = text.replace(f", {given}", "").replace(f"({given}, ", "(").replace(f"({given})", "()")
+        return text
     return f"{type(layer).__name__}: {', '.join(type(part).__name__ for part in layer.layers)}"
 
 

@@ -63,7 +63,7 @@ def test_names_that_are_no_utf8_stay_apart(read):
     ("content", "message"),
     [
         (b"", "is empty"),
-        (b'name: "LeNet"\nlayer {\n', r"net\.caffemodel: there is no field 13 of kind 6"),
+        (b'name: "LeNet"\nlayer {\n', r"net\.caffemodel: is text, .* the prototxt.*\(there is no field 13 of kind 6"),
         (
             field(100, field(1, b"fc") + field(7, blob(W)) + field(7, field(7, field(1, varint(2**40))))),
             "layer fc, blob 1",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from handbrew.layers import Bias, Flatten, Layer
 
 from . import map_activations, map_common, map_losses, map_shape, map_vision
 from .custom import Custom, custom_kind
+from .own import TYPES
 from .passing import StopGradient
 from .sharing import Sharing, split
 from .spec import Kind, Spec
@@ -22,6 +24,7 @@ KINDS: dict[str, Kind] = {
     for kind, made in family.KINDS.items()
 }
 DATA = frozenset(("Input", "Data", "ImageData", "HDF5Data", "MemoryData", "WindowData"))  # give the graph's inputs
+DEPTHWISE = frozenset(("DepthwiseConvolution", "ConvolutionDepthwise"))  # others' names of a Convolution with groups
 MOST_NAMED = 50  # unknown layers in an error
 Names = tuple[str, ...]
 
@@ -48,8 +51,34 @@ def kinds_of(net: Any, custom: Custom) -> list[Kind | None]:
             + ", ".join(Spec(layer, place).where for place, layer in unknown[:MOST_NAMED])
             + (f" and {len(unknown) - MOST_NAMED} more" if len(unknown) > MOST_NAMED else "")
             + f'; give layers of your own for them: custom={{"{key:.60}": MyLayer}}'
+            + "".join(f". {said}" for said in {_meant(layer.type): None for _, layer in unknown[:MOST_NAMED]} if said)
         )
     return kinds
+
+
+def _meant(kind: str) -> str:
+    """What a type that nobody has may be another word for."""
+    if kind in DEPTHWISE:
+        return f'{kind} is type: "Convolution" with a group for each channel of its bottom: give its group'
+    plain = {name.lower(): name for name in TYPES}
+    near = difflib.get_close_matches(kind[:60].lower().replace("_", ""), plain, 1, 0.85)
+    return f'Did you mean type: "{plain[near[0]]}", where it says "{kind:.60}"?' if near and kind not in TYPES else ""
+
+
+def renamed(net: Any, custom: Custom) -> Any:
+    """The net, or a copy of it in which depthwise convolutions with a group are Convolution layers."""
+    places = [
+        i
+        for i, layer in enumerate(net.layer)
+        if layer.type in DEPTHWISE and layer.type not in custom and layer.convolution_param.group > 1
+    ]
+    if places:
+        copy = type(net)()
+        copy.CopyFrom(net)
+        net = copy
+        for i in places:
+            net.layer[i].type = "Convolution"
+    return net
 
 
 class Assembly:
@@ -80,7 +109,7 @@ class Assembly:
             rank = kind.rank(spec)
         except FileFormatError as error:
             raise error if str(error).startswith(spec.where) else spec.error(str(error)) from error
-        except (TypeError, ValueError) as error:
+        except (OSError, TypeError, ValueError) as error:
             raise spec.error(str(error)) from error
         self._sharing.attach(spec, learned)
         reads = self._stopped(spec, name, reads)

@@ -51,7 +51,7 @@ NET = {
         scale_param=142:ScaleParameter sigmoid_param=124:SigmoidParameter softmax_param=125:SoftmaxParameter
         spp_param=132:SPPParameter slice_param=126:SliceParameter swish_param=147:SwishParameter
         tanh_param=127:TanHParameter threshold_param=128:ThresholdParameter tile_param=138:TileParameter
-        window_data_param=129:WindowDataParameter""",
+        window_data_param=129:WindowDataParameter own=100000:string*""",
 }
 
 COMPUTE = {

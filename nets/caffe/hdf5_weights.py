@@ -27,7 +27,8 @@ def read_hdf5(path: Path) -> list[LayerWeights]:
     with reading(path), h5py.File(path, "r") as file:
         data = _follow(file, "data") if "data" in file else None
         if not isinstance(data, h5py.Group):
-            raise FileFormatError("expected Caffe's weights, /data/<layer>/<i>; there is no group /data")
+            told = "; is this a solver's state?" if "history" in file else ""
+            raise FileFormatError(f"expected Caffe's weights, /data/<layer>/<i>; there is no group /data{told}")
         found: dict[str, dict[int, Any]] = {}
         for name, index, dataset in _datasets(data):
             found.setdefault(name, {})[index] = dataset

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext, suppress
 from os import PathLike
 from pathlib import Path
@@ -16,12 +16,12 @@ from handbrew.data import FileFormatError
 from handbrew.layers import LabelError, ShapeError, inference
 
 from ..graph import Graph
-from .assembly import DATA, Assembly, kinds_of
+from .assembly import DATA, Assembly, kinds_of, renamed
 from .custom import Custom
 from .limits import LARGEST_BLOB, TooLargeError, limited
 from .naming import layer_names
 from .reading import reading
-from .select import select
+from .select import phase_of, select
 from .text import read_net
 from .transfer import load_weights
 from .weights import read_caffemodel
@@ -32,7 +32,7 @@ SMALL = 1 << 26  # values in a blob of a pass that is only there to learn the sh
 
 def load_caffe(
     prototxt: str | PathLike[str],
-    caffemodel: str | PathLike[str] | None = None,
+    caffemodel: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     phase: str = "test",
     *,
     level: int = 0,
@@ -49,30 +49,41 @@ def load_caffe(
     ----------
     prototxt : path, or the text itself
         Of today's layers, or of older ones (V1, V0).
-    caffemodel : path, optional
-        The weights, by the layers' names; ``.caffemodel`` or HDF5. A layer of another name keeps what its filler
-        makes: so the last layer is renamed to fine-tune a net.
+    caffemodel : path or sequence of paths, optional
+        The weights, by the layers' names; ``.caffemodel`` or HDF5; of several files in their order, so the last one
+        that has a layer counts. A layer of another name keeps what its filler makes, and a warning names it: so the
+        last layer is renamed to fine-tune a net.
     phase : "test" or "train"
         Together with ``level`` and ``stages``, which layers are in, by their include and exclude rules.
     custom : dict, optional
         For types that handbrew does not know, or shall not take: a ``Layer`` by the type's name, or for Python
-        layers by the name of the class in ``python_param``. A class is called with the dict in ``param_str`` as its
-        arguments, or with none; anything else with the ``LayerParameter``, and returns a layer.
+        layers by the name of the class in ``python_param``. A class is called with the fields of the layer's own
+        message as arguments, ``order=[0, 2, 3, 1]`` for ``permute_param { order: 0 order: 2 … }``, or with the dict
+        in ``param_str``, or with none; anything else with the ``LayerParameter``, and such messages as dicts by their
+        names, and returns a layer.
 
     Raises
     ------
     FileFormatError
         If a file is damaged or no net; or a layer cannot be run, has other weights, or does not fit its bottoms: it
         names layer and blob, and says what to do.
+    OSError
+        If a file is not there, or cannot be read.
+    ValueError
+        If ``phase`` is another one.
     """
-    with reading(_name_of(prototxt)):
-        net = select(read_net(prototxt), phase, level, stages)
+    phase, path = phase_of(phase), _name_of(prototxt)
+    net = read_net(prototxt, custom or ())
+    with reading(path):
+        net = select(net, phase, level, stages)
         graph = to_graph(net, custom)
         graph.train(phase == "train")
-    if caffemodel is not None:
-        with reading(Path(caffemodel)):
-            load_weights(graph, read_caffemodel(caffemodel))
-    with reading(_name_of(prototxt)), nullcontext() if caffemodel is None else reading(Path(caffemodel)):
+    files = _files(caffemodel)
+    given = [read_caffemodel(file) for file in files]
+    if files:
+        with reading(files[-1]):
+            load_weights(graph, *given)
+    with reading(path), reading(files[-1]) if files else nullcontext():
         shapes = input_shapes(net)
         if shapes is not None and len(shapes) == len(graph.inputs):
             build(graph, shapes)
@@ -87,6 +98,7 @@ def to_graph(net: Any, custom: Custom | None = None) -> Graph:
     FileFormatError
         As ``load_caffe``.
     """
+    net = renamed(net, custom or {})
     names = layer_names(net)
     seen = set[str]()
     for i, (layer, name) in enumerate(zip(net.layer, names, strict=True)):
@@ -146,6 +158,12 @@ def build(graph: Graph, shapes: list[Shape]) -> None:
                 graph.forward(**zeros)
     except (ShapeError, LabelError) as error:
         raise FileFormatError("; ".join([str(error), *getattr(error, "__notes__", [])])) from error
+
+
+def _files(caffemodel: Any) -> list[Path]:
+    if caffemodel is None:
+        return []
+    return [Path(file) for file in ([caffemodel] if isinstance(caffemodel, (str, PathLike)) else caffemodel)]
 
 
 def _name_of(prototxt: str | PathLike[str]) -> Path:

@@ -88,8 +88,12 @@ def _pooling(spec: Spec) -> Layer:
         raise spec.error("only MAX pooling has a second top, the mask")
     kernel, stride, padding = (_pool_sizes(spec, p, name) for name in ("kernel_size", "stride", "pad"))
     if p.global_pooling:
-        if kernel is not None or p.pool == STOCHASTIC or mask:
-            raise spec.error("global_pooling is of MAX or AVE, without a kernel and without a mask")
+        if kernel is not None:
+            raise spec.error("has global_pooling and a kernel size; leave out one of them")
+        if p.pool == STOCHASTIC:
+            raise spec.error("global_pooling is of MAX or AVE, not STOCHASTIC")
+        if mask:
+            raise spec.error("global_pooling has one top: there is no mask of it")
         return GlobalMaxPool2D(keepdims=True) if p.pool == MAX else GlobalAvgPool2D(keepdims=True)
     if kernel is None:
         raise spec.error("expected a kernel_size, or kernel_h and kernel_w")

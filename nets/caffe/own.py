@@ -24,7 +24,7 @@ TYPES = frozenset(name for _, name in V1_TYPES.values() if name) | frozenset(_NE
 _NAME = re.compile(r"\b[A-Za-z]\w*_param\b")
 _TOKEN = re.compile(
     r"""(?:[\s,;]|\#[^\n]*)+ | (?P<string>"(?:[^"\\\n]|\\.)*" | '(?:[^'\\\n]|\\.)*')
-    | (?P<word>[^\s{}<>\[\]:,;\#"']+) | (?P<mark>["'].*|.)""",
+    | (?P<word>[^\s{}<>\[\]:,;\#"']+) | (?P<mark>["'].*|.|\Z)""",
     re.VERBOSE,
 )
 _WRITTEN = re.compile(rf'^ *{FIELD}: ("(?:[^"\\]|\\.)*")$', re.MULTILINE)
@@ -62,7 +62,7 @@ def set_apart(text: str, known: Container[str]) -> str:
             else:
                 stack.append(word)
             word = ""
-        elif token[0] in "}>" and len(stack) > 1:
+        elif token[0] in ("}", ">") and len(stack) > 1:
             stack.pop()
     return "".join([*pieces, text[done:]])
 
@@ -103,11 +103,8 @@ def put_back(text: str) -> str:
 
 
 def _tokens(text: str) -> Tokens:
-    """Yield words, strings and marks; and an empty match at the end."""
-    for match in _TOKEN.finditer(text):
-        if match.lastgroup:
-            yield match
-    yield re.compile("$").match(text, len(text))  # type: ignore[misc]
+    """Yield words, strings and marks; the last one is empty."""
+    return (match for match in _TOKEN.finditer(text) if match.lastgroup)
 
 
 def _message(tokens: Tokens, end: str, text: str, depth: int = 1) -> tuple[dict[str, Any], Token]:

@@ -61,7 +61,9 @@ class Place:
 
     def said(self, blob: Array, shape: tuple[int, ...]) -> str:
         there = shape[::-1] if self.transposed else shape
-        return f"{self.name}, {self.slot}: expected a blob of shape {there}, got {blob.shape}"
+        resized = self.slot == "W" and blob.ndim == len(there) and blob.shape[:1] == there[:1]
+        hint = "; was the size of its input changed?" if resized else ""
+        return f"{self.name}, {self.slot}: expected a blob of shape {there}, got {blob.shape}{hint}"
 
     def fit(self, blob: Array, shape: tuple[int, ...]) -> Array | None:
         """The blob as an array of ``shape``, if it is one but for leading axes of length 1, as old files have them."""
@@ -101,7 +103,10 @@ class Pending(Given):
         place, blob = self.blobs[name]
         array = place.fit(blob, shape)
         if array is None:
-            raise FileFormatError(f"{place.said(blob, shape)}; rename the layer, so that it keeps what it begins with")
+            raise FileFormatError(
+                f"{place.said(blob, shape)}; rename the layer, so that it keeps what it begins with (or is this "
+                f"another net's caffemodel?)"
+            )
         return np.array(array, dtype, order="C")
 
 

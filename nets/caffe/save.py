@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from handbrew.layers import ClassLoss, Loss, NotBuiltError, Param
 from ..graph import Graph
 from ..net import Net
 from . import write_activations, write_common, write_losses, write_shape, write_vision
+from .deploying import deployed
 from .flat import Step, flatten
 from .places import places_of
 from .schema import messages
@@ -25,9 +27,12 @@ WRITE = {
     for kind, written in family.WRITE.items()
 }
 DATA, TARGET = "data", "label"  # what a Sequential's blobs are called
+WEIGHTS, TEXTS = (".caffemodel", ".h5", ".hdf5"), (".prototxt", ".pbtxt", ".txt")
 
 
-def save_caffe(net: Net, prototxt: str | PathLike[str], caffemodel: str | PathLike[str] | None = None) -> None:
+def save_caffe(
+    net: Net, prototxt: str | PathLike[str], caffemodel: str | PathLike[str] | None = None, deploy: bool = False
+) -> None:
     """Write a net as Caffe's: the layers as text, and the weights in binary form, each atomically.
 
     ``load_caffe`` reads a net back that computes the same. Layers and blobs have the names they have here, those in
@@ -38,19 +43,33 @@ def save_caffe(net: Net, prototxt: str | PathLike[str], caffemodel: str | PathLi
     ----------
     net : Sequential or Graph
         Built.
+    prototxt : path
+    caffemodel : path, optional
+    deploy : bool
+        Write the net as it is put to use: without targets, and without the losses and accuracies that read them. In
+        the place of the main loss stands what makes probabilities of its scores, a Softmax or Sigmoid called "prob";
+        what only other losses need is left out.
 
     Raises
     ------
     NotBuiltError
         If it is not.
     ValueError
-        If Caffe has no such layers; it names them all. Then nothing is written.
+        If Caffe has no such layers; it names them all. Or if one path ends as the other one should. Then nothing is
+        written.
     """
+    _refuse_swapped(prototxt, caffemodel)
     if net.in_shape is None:
         raise NotBuiltError(f"{net.where}: not built; call build(in_shape), batch axis left out, or forward once")
     steps = flatten(net, (DATA, TARGET), ())
+    weights_of_losses = net.loss_weights if isinstance(net, Graph) else {}
+    inputs = _inputs(net, steps)
+    if deploy:
+        targets = net.targets if isinstance(net, Graph) else (TARGET,)
+        steps, weights_of_losses = deployed(steps, targets, weights_of_losses), {}
+        inputs = {name: shape for name, shape in inputs.items() if any(name in step.reads for step in steps)}
     message = messages().NetParameter(name=Path(prototxt).stem)
-    for name, shape in _inputs(net, steps).items():
+    for name, shape in inputs.items():
         layer = message.layer.add(name=name, type="Input", top=[name])
         layer.input_param.shape.add(dim=shape)
     wrong, weights = list[str](), list[LayerWeights]()
@@ -58,7 +77,7 @@ def save_caffe(net: Net, prototxt: str | PathLike[str], caffemodel: str | PathLi
     for step in steps:
         layer = message.layer.add(name=step.name, bottom=step.reads, top=step.makes)
         try:
-            _write(step, layer, net, shared)
+            _write(step, layer, weights_of_losses if isinstance(net, Graph) else None, shared)
         except InexpressibleError as reason:
             wrong.append(f"{step.name} ({type(step.layer).__name__}): {reason}")
         else:
@@ -71,17 +90,24 @@ def save_caffe(net: Net, prototxt: str | PathLike[str], caffemodel: str | PathLi
     write_net(prototxt, message)
 
 
-def _write(step: Step, layer: Any, net: Net, shared: dict[tuple[int, str], str]) -> None:
-    """Fill in a ``LayerParameter``."""
+def _refuse_swapped(prototxt: str | PathLike[str], caffemodel: str | PathLike[str] | None) -> None:
+    """Raise a ``ValueError`` for a path that is called as the other file."""
+    for path, wrong, what in ((prototxt, WEIGHTS, "prototxt"), (caffemodel, TEXTS, "caffemodel")):
+        if path is not None and Path(path).suffix.lower() in wrong:
+            raise ValueError(f"{path}: is no name for a {what}: save_caffe takes the prototxt, then the caffemodel")
+
+
+def _write(step: Step, layer: Any, given: Mapping[str, float] | None, shared: dict[tuple[int, str], str]) -> None:
+    """Fill in a ``LayerParameter``; ``given`` are a graph's weights of losses."""
     if type(step.layer) not in WRITE:
         raise InexpressibleError("Caffe has no such layer")
     layer.type, write = WRITE[type(step.layer)]
     write(step.layer, layer)
     if step.stopped:
         layer.propagate_down.extend(i not in step.stopped for i in range(len(step.reads)))
-    given = net.loss_weights if isinstance(net, Graph) else dict.fromkeys(step.makes[:1], 1.0)
     is_loss = isinstance(step.layer, Loss)
-    weights = [given.get(top, 0.0) if is_loss or isinstance(net, Graph) else 0.0 for top in step.makes]
+    given = dict.fromkeys(step.makes[:1], float(is_loss)) if given is None else given
+    weights = [given.get(top, 0.0) for top in step.makes]
     if weights != [float(is_loss and not i) for i in range(len(weights))] or (is_loss and len(weights) > 1):
         layer.loss_weight.extend(weights)
     _write_params(step, layer, shared)

@@ -27,8 +27,7 @@ def select(net: Any, phase: str = "test", level: int = 0, stages: Iterable[str] 
     ValueError
         If ``phase`` is neither "train" nor "test".
     """
-    if phase not in PHASES:
-        raise ValueError(f'select: phase must be "train" or "test", got {phase!r}')
+    phase = phase_of(phase)
     selected = messages().NetParameter()
     selected.CopyFrom(net)
     selected.ClearField("layer")
@@ -42,6 +41,19 @@ def select(net: Any, phase: str = "test", level: int = 0, stages: Iterable[str] 
         if met == bool(layer.include):
             selected.layer.append(layer)
     return selected
+
+
+def phase_of(phase: str) -> str:
+    """Return "train" or "test" for the same word in any case.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    if str(phase).lower() not in PHASES:
+        raise ValueError(f'phase must be "train" or "test", got {phase!r}')
+    return phase.lower()
 
 
 def meets(state: Any, rule: Any) -> bool:

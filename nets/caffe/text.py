@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
+import codecs
 import re
+from collections.abc import Container
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -11,22 +12,24 @@ from typing import Any
 from handbrew.data import FileFormatError
 
 from ..files import write_atomically
+from .hints import describe_unknown, explain
+from .own import put_back, refuse, set_apart
 from .reading import reading
 from .schema import messages
+from .sniff import told
 from .upgrade import upgrade_net, upgrade_solver
 
 LONGEST = 1 << 21  # bytes; the prototxts of the largest published nets have half a million
 MOST_MESSAGES = 1 << 16  # each takes hundreds of bytes of memory, and two of text
-_UNKNOWN = re.compile(r'(?P<what>Message|Enum) type "(?P<owner>[\w.]+)" has no (?:field|value) named "?(?P<name>\w*)')
-_LONGEST_REASON = 2000  # characters
-_STRING_OR_COMMENT = r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|#[^\n]*'
+_STRING_OR_COMMENT = r'"(?:[^"\\\n]|\\.)*"?|\'(?:[^\'\\\n]|\\.)*\'?|#[^\n]*'
 _PYTHONS_NUMBER = re.compile(_STRING_OR_COMMENT + r"|(?<![\w.+-])(\+\S+|-?(?:0[bBoO]\w+|[\d.][\w.]*_[\w.]*))")
 
 
-def read_net(source: str | PathLike[str]) -> Any:
+def read_net(source: str | PathLike[str], custom: Container[str] = ()) -> Any:
     """Return the ``NetParameter`` of a prototxt, in today's form: V0 and V1 layers and ``input:`` headers upgraded.
 
-    ``source`` is a path, or the text itself (a ``str`` with a ``{`` or a line break in it).
+    ``source`` is a path, or the text itself (a ``str`` with a ``{`` or a line break in it). Layers of types that
+    Caffe 1.0 does not have, and of those in ``custom``, may have messages of their own, ``permute_param { … }`` say.
 
     Raises
     ------
@@ -37,11 +40,12 @@ def read_net(source: str | PathLike[str]) -> Any:
     """
     path, net = _parse(source, messages().NetParameter())
     with reading(path):
+        _refuse_own(net, custom)
         upgrade_net(net)
     return net
 
 
-def read_solver(source: str | PathLike[str]) -> Any:
+def read_solver(source: str | PathLike[str], custom: Container[str] = ()) -> Any:
     """Return the ``SolverParameter`` of a solver's prototxt: the old ``solver_type`` is its ``type`` now.
 
     Nets that stand in it are upgraded as ``read_net`` does. Paths in it are left as they are.
@@ -53,6 +57,8 @@ def read_solver(source: str | PathLike[str]) -> Any:
     """
     path, solver = _parse(source, messages().SolverParameter())
     with reading(path):
+        for net in (solver.net_param, solver.train_net_param, *solver.test_net_param):
+            _refuse_own(net, custom)
         upgrade_solver(solver)
     return solver
 
@@ -62,7 +68,7 @@ def write_net(path: str | PathLike[str], net: Any) -> None:
     from google.protobuf import text_format
 
     with write_atomically(path) as file:
-        file.write(text_format.MessageToString(net, as_utf8=True).encode())
+        file.write(put_back(text_format.MessageToString(net, as_utf8=True)).encode())
 
 
 def _parse(source: str | PathLike[str], message: Any) -> tuple[Path, Any]:
@@ -72,16 +78,21 @@ def _parse(source: str | PathLike[str], message: Any) -> tuple[Path, Any]:
     path, data = _load(source)
     if len(data) > LONGEST:
         raise FileFormatError(f"{path}: {len(data)} bytes of text; no prototxt of more than {LONGEST} is read")
+    if (said := told(data)) is not None:
+        raise FileFormatError(f"{path}: {said}; expected text (prototxt)")
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        data = data.decode("utf-16", errors="replace").encode()
     if b"\0" in data:
         raise FileFormatError(f"{path}: expected text (prototxt), got a binary file; is this the caffemodel?")
     # What encoding a comment is in does not matter; a string has to be UTF-8 or protobuf refuses it.
     text = data.decode("utf-8-sig", errors="surrogateescape")
     with reading(path):
         _check(text)
+        text = set_apart(text, messages().LayerParameter.DESCRIPTOR.fields_by_name)
         try:
             text_format.Parse(text, message)
         except text_format.ParseError as error:
-            raise FileFormatError(_explain(error, text)) from error
+            raise FileFormatError(explain(error, text)) from error
     return path, message
 
 
@@ -103,28 +114,8 @@ def _load(source: str | PathLike[str]) -> tuple[Path, bytes]:
         return path, file.read(LONGEST + 1)
 
 
-def _explain(error: Any, text: str) -> str:
-    """What protobuf says, with the line in words, and for an unknown name the names that there are."""
-    line = error.GetLine()
-    reason = str(error).removeprefix(f"{line}:{error.GetColumn()} : ")
-    if line:  # some reasons repeat the line, however long it is
-        reason = reason.removeprefix(f"'{text.split(chr(10))[line - 1]}': ")
-    unknown = _UNKNOWN.match(reason)
-    if unknown:
-        reason = _describe_unknown(**unknown.groupdict())
-    if len(reason) > _LONGEST_REASON:
-        reason = f"{reason[:_LONGEST_REASON]}…"
-    return f"line {line}: {reason}" if line else reason
-
-
-def _describe_unknown(what: str, owner: str, name: str) -> str:
-    pool = messages().NetParameter.DESCRIPTOR.file.pool
-    if what == "Enum":
-        known = list(pool.FindEnumTypeByName(owner).values_by_name)
-        what = "value"
-    else:
-        known = [field.name for field in pool.FindMessageTypeByName(owner).fields]
-        what = "field"
-    near = difflib.get_close_matches(name[:100], known, 3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(known)}"
-    return f"Caffe 1.0 has no {what} {name[:100]!r} in {owner.removeprefix('caffe.')}; {hint}"
+def _refuse_own(net: Any, custom: Container[str]) -> None:
+    found = refuse(net, custom)
+    if found is not None:
+        line, name = found
+        raise FileFormatError(f"line {line}: {describe_unknown('Message', 'caffe.LayerParameter', name)}")

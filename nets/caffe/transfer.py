@@ -15,40 +15,66 @@ from .naming import clean, layer_names
 from .places import UNNAMED, Place, places_of, slots_of
 from .weights import LayerWeights, write_caffemodel
 
+MOST_NAMED = 20  # layers in a warning
 BIAS = "/bias"  # ends the name of a layer that is another one's bias
 
 
-def load_weights(net: Graph, weights: Iterable[LayerWeights]) -> None:
-    """Copy weights into the layers of the same names; others stay as they are, and weights for nobody are left out.
+def load_weights(net: Graph, *weights: Iterable[LayerWeights]) -> None:
+    """Copy weights into the layers of the same names; others stay as they are, and a warning names them.
 
-    Of a net that is not built they are what it begins with once it is.
+    Weights for nobody are left out. Of those of several files the last ones for a layer count. Of a net that is not
+    built they are what it begins with once it is.
 
     Raises
     ------
     FileFormatError
         If a layer has other arrays than the file; it lists all such, and nothing has been changed.
     """
-    weights = list(weights)
-    names, nodes = {clean(given.name) for given in weights}, {node.name: node for node in net.nodes}
-    wrong, found = list[str](), list[tuple[list[Place], LayerWeights]]()
-    taken: set[str] = set()
-    for given in weights:
-        name = _target(clean(given.name), nodes, taken)
-        if name is not None:
+    nodes = {node.name: node for node in net.nodes}
+    wrong, found, left = list[str](), list[tuple[list[Place], LayerWeights]](), list[str]()
+    for file in map(list, weights):
+        names, taken = {clean(given.name) for given in file}, set[str]()
+        for given in file:
+            name = _target(clean(given.name), nodes, taken)
+            if name is None:
+                left.append(given.name)
+                continue
             taken.add(name)
             places = _places(nodes, name, len(given.blobs), apart=name + BIAS in names)
             found.append((places, given))
             wrong += _misfits(given, places)
     if wrong:
         raise FileFormatError(
-            "these layers are not those of the weights; rename them, so that they keep what they begin with\n  "
-            + "\n  ".join(wrong)
+            "these layers are not those of the weights; rename them, so that they keep what they begin with (or is "
+            "this another net's caffemodel?)\n  " + "\n  ".join(wrong)
         )
-    if weights and not found and any(_places(nodes, name) for name in nodes):
-        warnings.warn("none of the layers that the weights are of is in the net", stacklevel=3)
     for places, given in found:
         for place, blob in zip(places, given.blobs, strict=True):
             place.put(blob)
+    _warn(net, {id(place.layer._shared) for places, _ in found for place in places}, left)
+
+
+def _warn(net: Graph, found: set[int], left: list[str]) -> None:
+    """Name the layers that have parameters and found no weights for them, as they or their twins are."""
+    bare = [
+        node.name
+        for node in net.nodes
+        if id(node.layer._shared) not in found and places_of(node.name, node.layer, len(node.inputs))
+    ]
+    if not bare:
+        return
+    one = len(bare) == 1
+    said = "none of the layers that the weights are of is in the net: " if left and not found else ""
+    said += f"{_some(bare)} {'keeps its' if one else 'keep their'} initial values"
+    if not net.training:
+        said += ", which are random where a filler makes them so"
+    said += f"; the weights have none for {'it' if one else 'them'}"
+    warnings.warn(said + (f", and no layer took those of {_some(left)}" if left else ""), stacklevel=4)
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(repr(name)[:100] for name in names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def weights_of(net: Graph) -> list[LayerWeights]:

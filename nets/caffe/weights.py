@@ -14,6 +14,7 @@ from ..files import write_atomically
 from .blobs import Array, decode_blob, encode_blob
 from .legacy_fields import V1_TYPES
 from .reading import reading
+from .sniff import told_of_weights
 from .v0 import type_of_v0
 from .wire import encode
 
@@ -70,7 +71,11 @@ def read_caffemodel(path: str | PathLike[str]) -> list[LayerWeights]:
     if not data:
         raise FileFormatError(f"{path}: is empty; expected a caffemodel")
     with reading(path):
-        return _read_net(memoryview(data))
+        try:
+            return _read_net(memoryview(data))
+        except FileFormatError as error:
+            said = told_of_weights(data, error)
+            raise FileFormatError(f"{said} ({error})" if said else str(error)) from error
 
 
 def _read_net(data: memoryview) -> list[LayerWeights]:

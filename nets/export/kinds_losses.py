@@ -10,7 +10,9 @@ import numpy as np
 from handbrew import layers as hb
 from handbrew.layers import Layer
 
+from ..caffe import CaffeEuclideanLoss, CaffeSoftmaxLoss
 from . import plain_activations as activations
+from . import plain_caffe as caffe
 from . import plain_errors as errors
 from . import plain_losses as losses
 from .call import Call
@@ -29,6 +31,7 @@ _PLAIN: dict[
     hb.SigmoidCrossEntropy: (errors.sigmoid_cross_entropy, ("pos_weight", "reduction")),
     hb.MeanSquaredError: (errors.mean_squared_error, ("reduction",)),
     hb.EuclideanLoss: (errors.euclidean_loss, ("reduction",)),
+    CaffeEuclideanLoss: (errors.euclidean_loss, ("reduction",)),
     hb.MeanAbsoluteError: (errors.mean_absolute_error, ("reduction",)),
     hb.Huber: (errors.huber, ("delta", "reduction")),
     hb.MulticlassHinge: (losses.multiclass_hinge, ("margin", "axis", "reduction")),
@@ -38,6 +41,9 @@ _PLAIN: dict[
 
 def loss_call(loss: Layer, ndim: int) -> Call | None:
     """The loss of scores with so many axes; None of one that is not known here."""
+    if type(loss) is CaffeSoftmaxLoss:
+        how = {"ignore_label": loss.ignore_label, "normalization": loss.normalization}
+        return Call(caffe.caffe_softmax_loss, {}, {"axis": loss.axis % ndim, **how})
     if type(loss) not in _PLAIN:
         return None
     function, names = _PLAIN[type(loss)]

@@ -22,17 +22,17 @@ def _embedding(layer: Any) -> Call:
     return Call(linear.embedding, learned(layer, "W", "b"))
 
 
-def _scale(layer: Any) -> Call | None:
+def _scale(layer: Any) -> Call:
     if several(layer):
-        return None
+        axis = int(layer.axis) % (1 + len(layer.in_shape[0]))
+        return Call(linear.scale, learned(layer, "b"), {"axis": axis})
     axis = int(layer.axis) % (1 + len(layer.in_shape))
     return Call(linear.scale, {"a": layer.W, **learned(layer, "b")}, {"axis": axis})
 
 
-def _bias(layer: Any) -> Call | None:
-    if several(layer):
-        return None
-    return Call(linear.bias, learned(layer, "b"), {"axis": int(layer.axis) % (1 + len(layer.in_shape))})
+def _bias(layer: Any) -> Call:
+    shape = layer.in_shape[0] if several(layer) else layer.in_shape
+    return Call(linear.bias, learned(layer, "b"), {"axis": int(layer.axis) % (1 + len(shape))})
 
 
 def _batch_norm(layer: Any) -> Call:

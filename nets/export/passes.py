@@ -80,9 +80,11 @@ class Passes:
         lines.append(f'    """dx, with each parameter\'s gradient in G, from the gradient of {what}."""')
         lines.append("    G.clear()")
         ends = [name for name in t.outputs if name not in t.integers]
-        given = [
-            f"d.{name} = np.asarray({f'dys[{t.outputs.index(name)}]' if several else 'dy'}, DTYPE)" for name in ends
-        ]
+        given = list[str]()
+        for place, name in enumerate(t.outputs):
+            if name in ends:
+                before = f"d.{name} + " if name in t.outputs[:place] else ""  # one value, returned twice
+                given.append(f"d.{name} = {before}np.asarray({f'dys[{place}]' if several else 'dy'}, DTYPE)")
         have = dict.fromkeys(f"d.{name}" for name in ends)
         if t.losses:
             of_loss, seen = list[str](), set[str]()

@@ -11,6 +11,7 @@ from typing import Any
 
 from . import (
     plain_activations,
+    plain_caffe,
     plain_convolution,
     plain_entry,
     plain_errors,
@@ -31,6 +32,7 @@ MODULES = (
     plain_shape,
     plain_losses,
     plain_errors,
+    plain_caffe,
 )
 
 

@@ -33,7 +33,10 @@ class Step(NamedTuple):
     @property
     def results(self) -> list[str | None]:
         """What the backward function returns the gradients of: inputs, and learnable arguments (None: not there)."""
-        learnable = [name for name in inspect.signature(self.call.function).parameters if name in LEARNABLE]
+        arguments = [*inspect.signature(self.call.function).parameters]
+        learnable = [
+            name for name in arguments[len(self.inputs) if "xs" not in arguments else 1 :] if name in LEARNABLE
+        ]
         return [*(f"d.{name}" for name in self.inputs), *(self._gradient_of(name) for name in learnable)]
 
     def _gradient_of(self, argument: str) -> str | None:

@@ -17,7 +17,7 @@ from ..sequential import Sequential
 from . import plain_normalization as normalization
 from . import plain_shape as shaping
 from .call import Call
-from .kinds import call_of, does_nothing
+from .kinds import call_of, does_nothing, makes_nothing
 from .kinds_images import pyramid_calls
 from .kinds_losses import loss_call
 from .steps import DTYPE, LossStep, Step, Traced
@@ -103,7 +103,9 @@ class Tracer:
         if type(layer) is SpatialPyramidPool:
             return self.pyramid(layer, path, inputs, makes)
         if does_nothing(layer):
-            return inputs
+            return inputs * max(1, len(makes))
+        if makes_nothing(layer):
+            return ()
         call = call_of(layer)
         if call is None:
             self.traced.unknown.append(f"{path or 'the net'} ({type(layer).__name__})")

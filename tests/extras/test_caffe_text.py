@@ -60,7 +60,7 @@ def test_what_is_written_reads_back_equal(tmp_path):
             "line 3: Caffe 1.0 has no field 'nam' in LayerParameter; .* name",
         ),
         ("layer {\n pooling_param { siz: 1 } }", "line 2: .* 'siz' in PoolingParameter; it has pool, pad, pad_h"),
-        ("layer { permute_param { order: 0 } }", "no field 'permute_param' in LayerParameter; did you mean"),
+        ("layer {\n\n permute_param { order: 0 } }", "line 3: .* no field 'permute_param' in LayerParameter; did you mean"),
         ("layer { pooling_param {\n\n pool: MEAN } }", "line 3: .* no value 'MEAN' in .*PoolMethod; it has MAX, AVE"),
         ("layers { type: CONV }", "'CONV' in V1LayerParameter.LayerType; did you mean CONCAT"),
         ("layer { type: CONVOLUTION }", "line 1: Expected string"),
