@@ -49,8 +49,11 @@ extras: $(VENV)/dev  ## tests that need an extra: Caffe, ONNX, pictures, progres
 	$(BIN)/python -m pytest tests/extras
 
 coverage: $(VENV)/dev  ## the tests once more and those of extras: do they run at least 95 % of the package's lines?
-	$(BIN)/coverage run -m pytest --quiet $(UNSEEN)
-	$(BIN)/coverage run --append -m pytest --quiet tests/extras
+	$(BIN)/coverage erase
+	$(BIN)/coverage run --parallel-mode -m pytest --quiet tests/extras & extras=$$!; \
+	$(BIN)/coverage run --parallel-mode -m pytest --quiet $(UNSEEN); tests=$$?; \
+	wait $$extras && exit $$tests
+	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered
 
 wheel: dist/built  ## the wheel, in dist/, and a look at what is in it

@@ -70,7 +70,8 @@ def make_pages(app: Sphinx) -> None:
     with contextlib.redirect_stdout(io.StringIO()) as output:
         softmax_by_hand.main()
     _write(GENERATED / "softmax_by_hand.txt", output.getvalue())
-    for verb in ("train", "resume", "test", "predict", "summary", "time", "find-lr", "check", "replay"):
+    verbs = ("train", "resume", "test", "predict", "summary", "draw", "time", "export", "find-lr", "check", "replay")
+    for verb in verbs:
         command = [sys.executable, "-m", "handbrew.cli", verb, "--help"]
         plain = {**os.environ, "COLUMNS": "90", "PYTHON_COLORS": "0", "NO_COLOR": "1"}
         text = subprocess.run(command, env=plain, capture_output=True, text=True, check=True).stdout

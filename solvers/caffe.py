@@ -108,10 +108,11 @@ class CaffeSolver:
 
     def load(self, paths: Iterable[str | PathLike[str]]) -> None:
         """Take over the layers of these files of weights, by name, where there are layers of these names."""
-        for path in paths:
+        files = [Path(path) for path in paths]
+        for path in files:
             self.log(f"Finetuning from {path}")
-            for fed in (self.train, *self.tests):
-                load_into(fed.graph, Path(path))
+        for fed in (self.train, *self.tests) if files else ():
+            load_into(fed.graph, *files, tell=fed is self.train)  # what the others do not find, it has
 
     def restore(self, path: str | PathLike[str]) -> None:
         """Go on from a snapshot, to the same bits."""

@@ -103,6 +103,9 @@ def state_beside(path: Path) -> Path:
     )
 
 
-def load_into(graph: Graph, path: Path) -> None:
-    """Load the weights of a caffemodel, or of its HDF5 form, into the layers of the same names."""
-    load_weights(graph, read_caffemodel(path))
+def load_into(graph: Graph, *paths: Path, tell: bool = True) -> None:
+    """Load the weights of caffemodels, or of their HDF5 form, in order into the layers of the same names.
+
+    A warning names the layers that found none, if ``tell``.
+    """
+    load_weights(graph, *(read_caffemodel(path) for path in paths), tell=tell)

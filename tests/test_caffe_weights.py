@@ -78,6 +78,26 @@ def test_what_is_refused(read, content, message):
         read(content)
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n", "run `git lfs pull`"),
+        (b"<html>\n<body>", "is a web page"),
+        (b"\x1f\x8b\x08\0\0", "gzip"),
+        (b"PK\x03\x04\x14\0", "zip archive"),
+        (b"\x80\x02}q\0.", "is a pickle"),
+        (b"# a net\nlayer { }", "is text, .* have the two changed places?"),
+        (whole(1, 8) + field(2, b"pytorch") + field(7, field(11, b"x")) + field(8, whole(2, 13)), "is an ONNX model"),
+        (whole(1, 500) + field(2, b"lenet_iter_500.caffemodel") + field(3, blob(W)) * 2, "is a solver's state"),
+        (blob(W, old=True), "is a single array"),
+        ((field(1, b"net") + field(100, field(1, b"fc") + field(7, blob(W))))[:-9], "is cut off, or damaged; download"),
+    ],
+)
+def test_files_that_are_something_else(read, content, message):
+    with pytest.raises(FileFormatError, match=rf"net\.caffemodel: .*{message}"):
+        read(content)
+
+
 @pytest.mark.parametrize("content", [field(100, field(7, blob(B)) * 11), field(100, field(7, blob(B))) * 11])
 def test_more_blobs_than_a_net_has(read, monkeypatch, content):
     monkeypatch.setattr("handbrew.nets.caffe.weights.MOST_BLOBS", 10)

@@ -48,7 +48,7 @@ def _make(maker: Callable[..., Layer], spec: Spec) -> Layer:
 def _check_bottoms(layer: Layer, spec: Spec) -> None:
     bottoms = len(spec.proto.bottom)
     try:
-        inspect.signature(layer.forward).bind(*[None] * bottoms)
+        inspect.signature(type(layer).forward).bind(layer, *[None] * bottoms)
     except TypeError as error:
         raise spec.error(f"{type(layer).__name__}.forward does not take its {bottoms} bottoms: {error}") from error
 

@@ -27,7 +27,7 @@ _TOKEN = re.compile(
     | (?P<word>[^\s{}<>\[\]:,;\#"']+) | (?P<mark>["'].*|.|\Z)""",
     re.VERBOSE,
 )
-_WRITTEN = re.compile(rf'^ *{FIELD}: ("(?:[^"\\]|\\.)*")$', re.MULTILINE)
+_WRITTEN = re.compile(rf'^ *{FIELD}: "((?:[^"\\]|\\.)*)"$', re.MULTILINE)
 _INTEGER = re.compile(r"-?(?:0[xX][0-9a-fA-F]{1,16}|\d{1,19})")
 _FLOAT = re.compile(r"-?(?:(?:\d{1,40}\.?\d{0,40}|\.\d{1,40})(?:[eE][+-]?\d{1,4})?[fF]?|inf|infinity|nan)")
 _ENDS = {"{": "}", "<": ">"}
@@ -99,7 +99,9 @@ def messages_of(layer: Any) -> dict[str, dict[str, Any]]:
 
 def put_back(text: str) -> str:
     """The reverse of ``set_apart``, for a text that protobuf wrote."""
-    return _WRITTEN.sub(lambda match: json.loads(json.loads(match[1]))[1], text)
+    from google.protobuf import text_encoding
+
+    return _WRITTEN.sub(lambda match: json.loads(text_encoding.CUnescape(match[1]))[1], text)
 
 
 def _tokens(text: str) -> Tokens:

@@ -19,8 +19,8 @@ MOST_NAMED = 20  # layers in a warning
 BIAS = "/bias"  # ends the name of a layer that is another one's bias
 
 
-def load_weights(net: Graph, *weights: Iterable[LayerWeights]) -> None:
-    """Copy weights into the layers of the same names; others stay as they are, and a warning names them.
+def load_weights(net: Graph, *weights: Iterable[LayerWeights], tell: bool = True) -> None:
+    """Copy weights into the layers of the same names; others stay as they are, and a warning names them, if ``tell``.
 
     Weights for nobody are left out. Of those of several files the last ones for a layer count. Of a net that is not
     built they are what it begins with once it is.
@@ -51,7 +51,8 @@ def load_weights(net: Graph, *weights: Iterable[LayerWeights]) -> None:
     for places, given in found:
         for place, blob in zip(places, given.blobs, strict=True):
             place.put(blob)
-    _warn(net, {id(place.layer._shared) for places, _ in found for place in places}, left)
+    if tell:
+        _warn(net, {id(place.layer._shared) for places, _ in found for place in places}, left)
 
 
 def _warn(net: Graph, found: set[int], left: list[str]) -> None:

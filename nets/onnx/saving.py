@@ -7,13 +7,15 @@ from typing import Any
 
 from ..files import write_atomically
 from ..net import Net
+from .free_sizes import is_free
 
 
 def save_onnx(net: Net, path: str | PathLike[str], in_shape: Any = None, loss: bool = False) -> None:
     """Write a net as an ONNX model, as it is in use: dropout does nothing, and BatchNorm has its running statistics.
 
     The model's output is what ``net.predict`` returns: for a classifier, probabilities. The batch may have any size;
-    all others are those that the net was built for. The model is checked before it is written, and written atomically.
+    all others are those that the net was built for, unless ``in_shape`` leaves them open. The model is checked
+    before it is written, and written atomically.
 
     Parameters
     ----------
@@ -21,7 +23,8 @@ def save_onnx(net: Net, path: str | PathLike[str], in_shape: Any = None, loss: b
         Of any of handbrew's layers; ``docs/onnx.md`` lists the few that ONNX has no operator for.
     path : path
     in_shape : tuple, optional
-        The input's shape without the batch axis, if the net is not built yet.
+        The input's shape without the batch axis, if the net is not built yet. ``None`` in it leaves a size open:
+        ``(3, None, None)`` for a built net that takes images of any size.
     loss : bool
         End in the loss, which takes the target as a further input: for those who go on training elsewhere.
 
@@ -31,6 +34,8 @@ def save_onnx(net: Net, path: str | PathLike[str], in_shape: Any = None, loss: b
         If the net is not built, and ``in_shape`` is not given.
     TypeError
         If the net has layers that no operators do; all of them are listed.
+    ValueError
+        If a size is left open that a layer depends on; it names the layer.
     ImportError
         Without the onnx package, saying how to get it.
     """
@@ -38,12 +43,14 @@ def save_onnx(net: Net, path: str | PathLike[str], in_shape: Any = None, loss: b
         from onnx import checker
     except ImportError as error:
         raise ImportError('save_onnx needs onnx: pip install "handbrew[onnx]"') from error
-    if in_shape is not None:
+    if in_shape is not None and not is_free(in_shape):
         net.build(in_shape)
+    if loss and in_shape is not None and is_free(in_shape):
+        raise ValueError(f"{net.where}: with loss=True no size can be left open: the target's would be open too")
     net.params  # noqa: B018  raises NotBuiltError, which says what to do
     from .writing import model_of  # which imports all layers
 
-    model = model_of(net, loss)
+    model = model_of(net, loss, in_shape)
     checker.check_model(model, full_check=True)
     data = model.SerializeToString()
     with write_atomically(path) as file:

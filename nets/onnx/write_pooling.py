@@ -21,7 +21,7 @@ from .writer import Emitter, Values, Writer
 
 def max_pool(w: Writer, layer: MaxPool2D, x: Values) -> str | Values:
     """Maxima; indices count through each image, where ONNX's count through the whole batch."""
-    attributes, _ = _windows(layer, layer.in_shape)
+    attributes, _ = _windows(w, layer)
     if not layer.return_indices:
         return w.op("MaxPool", x, **attributes)
     y, places = w.ops("MaxPool", x, 2, **attributes)
@@ -31,20 +31,23 @@ def max_pool(w: Writer, layer: MaxPool2D, x: Values) -> str | Values:
 
 def avg_pool(w: Writer, layer: AvgPool2D, x: Values) -> str:
     """Averages; what hangs over the padded image never counts."""
-    attributes, over = _windows(layer, layer.in_shape)
+    attributes, over = _windows(w, layer)
     pads, shape = layer.geometry()[2], x
     include = layer.count_include_pad and pads != (0, 0)
     if include and over:  # the padding that counts becomes part of the image
         shape = (w.op("Pad", (*x, w.integers(0, 0, *pads, 0, 0, *pads))),)
-        attributes, include = attributes | {"pads": (0, 0, *over)}, False
-        attributes.pop("ceil_mode", None)
+        attributes, include = attributes | {"pads": (0, 0, 0, 0) if w.any_size else (0, 0, *over)}, False
+        if not w.any_size:
+            attributes.pop("ceil_mode", None)
     return w.op("AveragePool", shape, count_include_pad=int(include), **attributes)
 
 
-def _windows(layer: Any, in_shape: Any) -> tuple[dict[str, Any], tuple[int, ...]]:
-    """The attributes of windows as ``layer`` has them over such images, and what hangs over the padded image."""
+def _windows(w: Writer, layer: Any) -> tuple[dict[str, Any], tuple[int, ...]]:
+    """The attributes of windows as ``layer`` has them, and what hangs over the padded image."""
     kernel, stride, pad = layer.geometry()
-    lines = layer.lines((1, *in_shape))
+    if w.any_size and layer.ceil_mode:
+        return _windows_of_any_size(w, layer)
+    lines = layer.lines((1, *layer.in_shape))
     over = tuple(max(0, (n.out - 1) * n.stride + n.kernel - n.size - 2 * n.pad) for n in lines)
     attributes = {"kernel_shape": kernel, "strides": stride, "pads": (*pad, *pad)}
     if any(over):
@@ -56,9 +59,17 @@ def _windows(layer: Any, in_shape: Any) -> tuple[dict[str, Any], tuple[int, ...]
     return attributes, over
 
 
+def _windows_of_any_size(w: Writer, layer: Any) -> tuple[dict[str, Any], tuple[int, ...]]:
+    """The same where it is not known what hangs over: as much as can."""
+    kernel, stride, pad = layer.geometry()
+    if any(p > k - s for k, s, p in zip(kernel, stride, pad, strict=True)):  # a window may be left out, or not
+        w.problems.append(f"{w.path}: {layer!r}, for images of any size")
+    return {"kernel_shape": kernel, "strides": stride, "pads": (*pad, *pad), "ceil_mode": 1}, stride
+
+
 def stochastic_pool(w: Writer, layer: StochasticPool2D, x: Values) -> str:
     """Σ x² / Σ x, or 0 where that is 0 / 0: quotients of averages, whose counts cancel."""
-    attributes, _ = _windows(layer, layer.in_shape)
+    attributes, _ = _windows(w, layer)
     squares = w.op("AveragePool", (w.op("Mul", (*x, *x)),), count_include_pad=0, **attributes)
     sums = w.op("AveragePool", x, count_include_pad=0, **attributes)
     tiny = w.constant(np.finfo(w.dtype).tiny)

@@ -15,12 +15,15 @@ Values = tuple[str, ...]
 
 
 class Writer:
-    """Collects what a model is made of; ``path`` is the place in the net that names are made from."""
+    """Collects what a model is made of; ``path`` is the place in the net that names are made from.
 
-    def __init__(self, dtype: np.dtype[Any]) -> None:
+    ``any_size``: whether the model is for images of any size, and not only for those that the net was built for.
+    """
+
+    def __init__(self, dtype: np.dtype[Any], any_size: bool = False) -> None:
         from onnx import helper
 
-        self.helper, self.dtype = helper, dtype
+        self.helper, self.dtype, self.any_size = helper, dtype, any_size
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
         self.problems: list[str] = []

@@ -9,6 +9,7 @@ from handbrew.layers import Branches, Layer, Loss, Residual
 from ..graph import Graph
 from ..net import Net
 from ..sequential import Sequential
+from .free_sizes import is_free, of_other_sizes, refuse_others, sizes_of
 from .tensors import CODES
 from .write_caffe import TABLE as CAFFE
 from .write_elementwise import TABLE as ELEMENTWISE
@@ -25,17 +26,20 @@ OPERATOR_SET, FORMAT = 21, 10  # of ONNX 1.16, which onnxruntime reads from vers
 TABLE = {**PRODUCTS, **POOLING, **NORMALIZING, **ELEMENTWISE, **SHAPES, **OPERATORS, **CAFFE}
 
 
-def model_of(net: Any, loss: bool) -> Any:
-    """The model, not yet checked.
+def model_of(net: Any, loss: bool, in_shape: Any = None) -> Any:
+    """The model, not yet checked; with ``in_shape``, in which sizes may be left open.
 
     Raises
     ------
     TypeError
         If the net has layers that no operators do; all of them are listed.
+    ValueError
+        If sizes are left open that a layer depends on.
     """
     from onnx.shape_inference import infer_shapes
 
-    w = Writer(net.dtype)
+    any_size = in_shape is not None and is_free(in_shape)
+    w = Writer(net.dtype, any_size)
     data = net.data if isinstance(net, Graph) else ("x",)
     shapes = net.in_shape if len(data) > 1 else (net.in_shape,)
     targets = net.targets if isinstance(net, Graph) else ("target",)
@@ -44,6 +48,11 @@ def model_of(net: Any, loss: bool) -> Any:
     if w.problems:
         raise TypeError("no ONNX operators do what these layers do:\n  " + "\n  ".join(w.problems))
     helper, floats = w.helper, CODES[w.dtype.name]
+    if any_size:
+        shapes = sizes_of(net, in_shape, data)
+        other = Writer(net.dtype, any_size)
+        _net(other, of_other_sizes(net, shapes), tuple(other.name(name) for name in data), loss)
+        pass
     shapes = (*shapes, *(w.target_shapes[name] for name in named[len(data) :]))
     sizes = [("batch", *shape) for shape in shapes]
     inputs = [
@@ -62,7 +71,8 @@ def model_of(net: Any, loss: bool) -> Any:
     for value, shape in zip(model.graph.output, net.out_shape if len(ends) > 1 else (net.out_shape,), strict=True):
         kind = value.type.tensor_type
         if not kind.HasField("shape"):  # some operators' are not found
-            value.CopyFrom(helper.make_tensor_value_info(value.name, kind.elem_type, (None, *shape)))
+            size = (None,) * len(shape) if any_size else shape
+            value.CopyFrom(helper.make_tensor_value_info(value.name, kind.elem_type, (None, *size)))
     return model
 
 

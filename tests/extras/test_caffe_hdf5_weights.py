@@ -46,6 +46,11 @@ def test_what_is_written_reads_back(tmp_path):
         np.testing.assert_array_equal(file["data/fc/1/1"][()], B)
 
 
+def test_a_solvers_state_is_told(make):
+    with pytest.raises(FileFormatError, match="no group /data; is this a solver's state"):
+        make(lambda file: file.create_group("history"))
+
+
 def test_two_layers_of_one_name_are_refused(tmp_path):
     with pytest.raises(ValueError, match="two layers are called conv"):
         write_hdf5(tmp_path / "net.h5", [*WEIGHTS, WEIGHTS[0]])

@@ -249,7 +249,7 @@ class TestCustom:
         assert isinstance(net.children["a"], Doubled)
         np.testing.assert_array_equal(net.forward(self.x), 3 * self.x)
 
-    @pytest.mark.parametrize("text", ["{'factor': 5}", '{\\"factor\\": 5}', ""])
+    @pytest.mark.parametrize("text", ["{'factor': 5}", '{\\"factor\\": 5}', "'factor': 5", ""])
     def test_a_python_layer(self, text):
         options = f'python_param {{ module: "m" layer: "Doubled" param_str: "{text}" }}'
         net = load_caffe(FLAT + layer("a", "Python", "data", options=options), custom={"Doubled": Doubled})
@@ -265,10 +265,103 @@ class TestCustom:
         with pytest.raises(FileFormatError, match="expected a Layer from custom, got int"):
             load_caffe(FLAT + layer("a", "Twice", "data"), custom={"Twice": lambda proto: 5})
 
+    def test_the_layer_is_named_whose_bottoms_do_not_fit(self):
+        with pytest.raises(FileFormatError, match=r"layer 1, 'a' \(Twice\): Doubled\.forward .* 2 bottoms"):
+            load_caffe(FLAT + layer("a", "Twice", "data data"), custom={"Twice": Doubled})
+
+    def test_an_instance_is_no_class(self):
+        with pytest.raises(FileFormatError, match=r"'a' .*give a class, or a function .* got a Doubled"):
+            load_caffe(FLAT + layer("a", "Twice", "data"), custom={"Twice": Doubled()})
+
+    def test_what_a_users_function_raises_names_the_layer(self):
+        with pytest.raises(FileFormatError, match=r"layer 1, 'a' \(Twice\): <lambda> raised ZeroDivisionError: div"):
+            load_caffe(FLAT + layer("a", "Twice", "data"), custom={"Twice": lambda proto: 1 / 0})
+
     def test_the_hook_is_named(self):
         options = 'python_param { module: "m" layer: "Mine" }'
         with pytest.raises(FileFormatError, match=r'custom=\{"Mine": MyLayer\}'):
             load_caffe(FLAT + layer("a", "Python", "data", options=options))
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("Convoluton", 'Did you mean type: "Convolution", where it says "Convoluton"'),
+        ("RELU", 'type: "ReLU", where'),
+        ("INNER_PRODUCT", 'type: "InnerProduct", where'),
+        ("DepthwiseConvolution", "with a group for each channel"),
+    ],
+)
+def test_a_type_that_is_almost_one(kind, said):
+    with pytest.raises(FileFormatError, match=said):
+        load_caffe(FLAT + layer("a", kind, "data"))
+
+
+@pytest.mark.parametrize("kind", ["Permute", "LSTM"])
+def test_a_type_that_is_like_no_other(kind):
+    with pytest.raises(FileFormatError, match=rf'custom=\{{"{kind}": MyLayer\}}$'):
+        load_caffe(FLAT + layer("a", kind, "data"))
+
+
+@pytest.mark.parametrize("kind", ["DepthwiseConvolution", "ConvolutionDepthwise"])
+def test_depthwise_convolutions_of_others(kind):
+    options = "convolution_param { num_output: 3 group: 3 kernel_size: 3 weight_filler { type: 'msra' } }"
+    x, net = random(2, 3, 8, 8), load_caffe(IMAGE + layer("a", kind, "data", options=options))
+    expected = load_caffe(IMAGE + layer("a", "Convolution", "data", options=options))
+    expected.load_state(net.state())
+    np.testing.assert_array_equal(net.forward(x), expected.forward(x))
+    own = load_caffe(IMAGE + layer("a", kind, "data", options=options), custom={kind: Doubled})
+    assert isinstance(own.children["a"], Doubled)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("kernel_size: 2", "has global_pooling and a kernel size; leave out one of them"),
+        ("pool: STOCHASTIC", "MAX or AVE, not STOCHASTIC"),
+    ],
+)
+def test_global_pooling_says_what_does_not_fit(options, said):
+    with pytest.raises(FileFormatError, match=said):
+        load_caffe(IMAGE + layer("a", "Pooling", "data", options=f"pooling_param {{ global_pooling: true {options} }}"))
+
+
+@pytest.mark.parametrize("rest", ["", layer("r", "Reshape", "a", "a", "reshape_param { shape { dim: 1 dim: -1 } }")])
+def test_a_net_without_inputs_is_built(rest):
+    source = layer("a", "DummyData", "", "a", "dummy_data_param { shape { dim: 2 dim: 3 } }")
+    net = load_caffe(source + rest + dense("b", "a", 4))
+    assert net.params["b.W"].shape == ((6 if rest else 3), 4)
+    assert net.forward().shape == ((1 if rest else 2), 4)
+
+
+class TestWhoseFaultItIs:
+    def test_files_that_are_not_there(self, tmp_path):
+        with pytest.raises(FileNotFoundError):
+            load_caffe(tmp_path / "none.prototxt")
+        with pytest.raises(IsADirectoryError):
+            load_caffe(tmp_path)
+        with pytest.raises(FileNotFoundError):
+            load_caffe(FLAT + dense("a", "data", 3), tmp_path / "none.caffemodel")
+
+    def test_a_file_that_a_layer_names(self):
+        text = entry("data", 4, 5) + entry("label", 4)
+        text += layer("loss", "InfogainLoss", "data label", options="infogain_loss_param { source: 'none.bin' }")
+        with pytest.raises(FileFormatError, match=r"'loss' .*No such file.*none\.bin"):
+            load_caffe(text)
+
+    def test_phases(self):
+        text = FLAT + layer("drop", "Dropout", "data", "data", "include { phase: TRAIN }") + dense("a", "data", 3)
+        assert len(load_caffe(text, phase="TEST").nodes) == 1
+        assert load_caffe(text, phase="Train").training
+        with pytest.raises(ValueError, match=r'^phase must be "train" or "test", got \'training\'$'):
+            load_caffe(text, phase="training")
+
+    def test_errors_have_their_path_once(self, tmp_path):
+        path = tmp_path / "net.prototxt"
+        path.write_text("layer { nam: 'a' }")
+        with pytest.raises(FileFormatError) as raised:
+            load_caffe(path)
+        assert str(raised.value).count(str(path)) == 1
 
 
 def test_not_all_of_many_unknown_layers_are_named():

@@ -122,6 +122,17 @@ def test_the_caffemodel_holds_the_weights(tmp_path):
     np.testing.assert_allclose(net.forward(X), solver.net.eval().forward(data=X), rtol=1e-5, atol=1e-6)
 
 
+def test_a_layer_without_weights_to_begin_with_is_told_once(tmp_path):
+    first = classes(write(tmp_path, CLASSES, max_iter=1))
+    first.solve()
+    renamed = classes(write(tmp_path, CLASSES.replace('"ip"', '"new"'), test_iter=1, test_interval=1))
+    with pytest.warns(UserWarning, match="initial values") as told:
+        renamed.load(["solver_iter_1.caffemodel"])
+    assert [str(warning.message) for warning in told] == [
+        "'new' keeps its initial values; the weights have none for it, and no layer took those of 'ip'"
+    ]
+
+
 def test_weights_to_begin_with(tmp_path):
     first = classes(write(tmp_path, CLASSES, max_iter=2))
     first.solve()

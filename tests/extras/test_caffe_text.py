@@ -60,7 +60,10 @@ def test_what_is_written_reads_back_equal(tmp_path):
             "line 3: Caffe 1.0 has no field 'nam' in LayerParameter; .* name",
         ),
         ("layer {\n pooling_param { siz: 1 } }", "line 2: .* 'siz' in PoolingParameter; it has pool, pad, pad_h"),
-        ("layer {\n\n permute_param { order: 0 } }", "line 3: .* no field 'permute_param' in LayerParameter; did you mean"),
+        (
+            "layer {\n\n permute_param { order: 0 } }",
+            "line 3: .* no field 'permute_param' in LayerParameter; did",
+        ),
         ("layer { pooling_param {\n\n pool: MEAN } }", "line 3: .* no value 'MEAN' in .*PoolMethod; it has MAX, AVE"),
         ("layers { type: CONV }", "'CONV' in V1LayerParameter.LayerType; did you mean CONCAT"),
         ("layer { type: CONVOLUTION }", "line 1: Expected string"),
@@ -90,6 +93,66 @@ def test_what_is_refused(text, message):
         read_net(text)
     assert time.monotonic() - start < 10
     assert len(str(raised.value)) < 3000
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('layer { pooling_param { pool: "MAX" } }', "write it without quotes: MAX"),
+        ("layer { type: RELU }", 'in a layer of today: type: "ReLU", in quotes'),
+        ('layers { type: "RELU" }', "write it without quotes: RELU"),
+        ('layers { type: "ReLU" }', r"write RELU, without quotes, or layer \{ \}"),
+        ("layer { blobs_lr: 1 }", r"it is param \{ lr_mult: 1 \}"),
+        ("layer { weight_decay: 1 }", r"it is param \{ decay_mult: 1 \}"),
+        ("layer { pooling_param { ceil_mode: false } }", "it is round_mode: FLOOR"),
+        ("default_forward_type: FLOAT16\nlayer { }", "NVCaffe's, .*may be removed"),
+        ("layer { forward_math: FLOAT }", "NVCaffe's, .*may be removed"),
+        ('net: "train.prototxt"\nbase_lr: 0.1', "line 1: .*this is no net; run it with `handbrew train --solver`"),
+    ],
+)
+def test_what_to_write_instead(text, message):
+    with pytest.raises(FileFormatError, match=message):
+        read_net(text)
+
+
+def test_a_net_is_no_solver():
+    with pytest.raises(FileFormatError, match="this is no solver"):
+        read_solver("name: 'a'\nlayer { }")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n", "run `git lfs pull`"),
+        (b"\n<!DOCTYPE html>\n<html></html>", "is a web page"),
+        (b"\x1f\x8b\x08\0", "gzip"),
+        (b"PK\x03\x04\0", "zip archive"),
+        (b"\x0a\x05LeNet\xa2\x06\0\0", "is this the caffemodel?"),
+    ],
+)
+def test_files_that_are_no_prototxt(tmp_path, content, message):
+    path = tmp_path / "net.prototxt"
+    path.write_bytes(content)
+    with pytest.raises(FileFormatError, match=rf"net\.prototxt: .*{message}"):
+        read_net(path)
+
+
+@pytest.mark.parametrize("mark", ["utf-16-le", "utf-16-be"])
+def test_what_windows_calls_unicode(tmp_path, mark):
+    path = tmp_path / "net.prototxt"
+    path.write_bytes("\ufeffname: '卷积'\r\nlayer { }".encode(mark))
+    net = read_net(path)
+    assert (net.name, len(net.layer)) == ("卷积", 1)
+
+
+def test_strings_without_an_end_take_no_time():
+    start = time.monotonic()
+    for quote in "\"'":
+        with pytest.raises(FileFormatError):
+            read_net("layer { name: " + quote + f"\\{quote}" * 500_000)
+        with pytest.raises(FileFormatError):
+            read_net("layer { own_param { name: " + quote + f"\\{quote}" * 500_000)
+    assert time.monotonic() - start < 10
 
 
 def test_errors_name_the_file(tmp_path):

@@ -14,6 +14,7 @@ from handbrew.nets.caffe import (
     read_net,
     save_caffemodel,
     weights_of,
+    write_caffemodel,
 )
 
 FLAT, IMAGE = entry("data", 4, 5), entry("data", 2, 3, 8, 8)
@@ -60,8 +61,59 @@ def test_shapes_of_old_files():
 def test_other_layers_keep_what_they_begin_with():
     text = FLAT + dense("fc", "data", 3) + dense("new", "fc", 3)
     before = load_caffe(text).params["new.W"].data
-    net = loaded(text, ("fc", "", [W, B]), ("old", "", [np.zeros((7, 7))]))
+    with pytest.warns(UserWarning, match="initial values") as told:
+        net = loaded(text, ("fc", "", [W, B]), ("old", "", [np.zeros((7, 7))]))
     np.testing.assert_array_equal(net.params["new.W"].data, before)
+    assert [str(warning.message) for warning in told] == [
+        "'new' keeps its initial values, which are random where a filler makes them so; the weights have none for it, "
+        "and no layer took those of 'old'"
+    ]
+
+
+def test_fine_tuning_is_told_which_layers_begin_anew():
+    text = FLAT + dense("fc", "data", 3) + dense("new", "fc", 3) + layer("n", "BatchNorm", "new")
+    with pytest.warns(UserWarning, match="^'new', 'n' keep their initial values; the weights have none for them$"):
+        loaded(text, ("fc", "", [W, B]), phase="TRAIN")
+
+
+def test_twins_of_a_layer_that_found_weights_are_not_named():
+    shared = "param { name: 'w' } param { name: 'b' }"
+    net = loaded(FLAT + dense("a", "data", 3, shared) + dense("b", "data", 3, shared), ("a", "", [W, B]))
+    np.testing.assert_array_equal(net.params["a.W"].data, W.T)
+
+
+def test_weights_that_no_layer_takes_are_no_news_where_all_found_theirs():
+    """So it is with each net that was trained with losses of more layers than it is deployed with."""
+    loaded(FLAT + dense("fc", "data", 3), ("fc", "", [W, B]), ("loss1/classifier", "", [W, B]))
+
+
+def test_of_many_layers_some_are_named():
+    text = FLAT + "".join(dense(f"a{i}", "data", 1) for i in range(30))
+    with pytest.warns(UserWarning, match="'a19' and 10 more keep"):
+        loaded(text)
+
+
+@pytest.mark.parametrize("place", ["built", "not built"])
+@pytest.mark.parametrize(("shape", "hint"), [((3, 6), True), ((2, 5), False)])
+def test_a_fan_in_that_differs_asks_for_the_size_of_the_input(place, shape, hint):
+    text = (FLAT if place == "built" else layer("data", "Data", "", "data")) + dense("fc", "data", 3)
+    net = load_caffe(text)
+    with pytest.raises(FileFormatError, match="another net's caffemodel") as raised:  # noqa: PT012
+        load_weights(net, [LayerWeights("fc", "", [np.zeros(shape), B])])
+        net.forward(random(4, 5))
+    assert ("was the size of its input changed?" in str(raised.value)) == hint
+
+
+def test_weights_of_several_files_in_their_order(tmp_path):
+    text = FLAT + dense("a", "data", 3) + dense("b", "a", 3)
+    first, second = tmp_path / "1.caffemodel", tmp_path / "2.caffemodel"
+    write_caffemodel(first, read_net(text), [LayerWeights("a", "", [W, B]), LayerWeights("b", "", [W[:, :3], B])])
+    write_caffemodel(second, read_net(text), [LayerWeights("b", "", [W[:, 1:4], 2 * B])])
+    net = load_caffe(text, [first, str(second)])
+    np.testing.assert_array_equal(net.params["a.W"].data, W.T)
+    np.testing.assert_array_equal(net.params["b.b"].data, 2 * B)
+    with pytest.warns(UserWarning, match="'a' keeps"):
+        load_caffe(text, (second,))
 
 
 @pytest.mark.parametrize("place", ["built", "not built"])
@@ -97,7 +149,8 @@ def test_all_misfits_are_listed_and_nothing_is_changed():
 
 def test_a_net_that_is_built_later_begins_with_them():
     text = layer("data", "Data", "", "data label") + dense("fc", "data", 3) + dense("g", "fc", 2)
-    net = loaded(text + layer("loss", "SoftmaxWithLoss", "g label"), ("fc", "", [W, B]))
+    with pytest.warns(UserWarning, match="'g' keeps its initial values"):
+        net = loaded(text + layer("loss", "SoftmaxWithLoss", "g label"), ("fc", "", [W, B]))
     net.forward(random(4, 5))
     np.testing.assert_array_equal(net.params["fc.W"].data, W.T)
     assert net.params["fc.W"].data.flags.c_contiguous

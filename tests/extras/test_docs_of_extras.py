@@ -4,6 +4,7 @@ import pytest
 from pages import NEED_AN_EXTRA, PAGES, examples, name, run_page
 
 
+@pytest.mark.filterwarnings("ignore:.* initial values")  # which caffe.md speaks of
 @pytest.mark.parametrize("path", [p for p in PAGES if p.name in NEED_AN_EXTRA], ids=name)
 def test_page(path, tmp_path, monkeypatch):
     run_page(path, tmp_path, monkeypatch)

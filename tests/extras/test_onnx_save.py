@@ -423,3 +423,78 @@ def test_what_only_some_arguments_of_can_be_written(tmp_path):
         net = Graph("x", (layer, "x", ("a", "b", "c") if isinstance(layer, CaffeSlice) else "a"))
         with pytest.raises(TypeError, match=type(layer).__name__):
             save_onnx(net, tmp_path / "net.onnx", (4,))
+
+
+# ---- images of any size
+
+
+FREE = [
+    Sequential(Conv2D(4, 3, padding=1), BatchNorm(), ReLU(), MaxPool2D(2), Conv2D(2, 1)),
+    Sequential(Conv2D(4, 3), GlobalAvgPool2D(), Affine(3), SoftmaxCrossEntropy()),
+    Sequential(MaxPool2D(2, ceil_mode=True), MaxPool2D(3, 2, 1, ceil_mode=True), AvgPool2D(3, 2, 1, ceil_mode=True)),
+    Sequential(AvgPool2D(3, 2, 1, ceil_mode=True, count_include_pad=False), AvgPool2D(2, ceil_mode=True)),
+    Sequential(LRN(3), Upsample2D(2), ConvTranspose2D(2, 2, stride=2), Softmax(1)),
+    Sequential(Slice(0, 2), MVN(), Branches(Conv2D(3, 1), ReLU()), Residual(Conv2D(5, 3, padding=1))),
+]
+
+
+@pytest.mark.parametrize("net", FREE, ids=lambda net: "-".join(type(layer).__name__ for layer in net.layers))
+def test_images_of_any_size(net, tmp_path):
+    stirred(net, [(3, 8, 12)])
+    save_onnx(net, tmp_path / "net.onnx", in_shape=(3, None, None))
+    for size in ((8, 12), (9, 13), (14, 7), (11, 11), (17, 30)):
+        x = np.random.default_rng(0).standard_normal((2, 3, *size)).astype(np.float32)
+        agree(run(tmp_path / "net.onnx", [x]), [net.predict(x)])
+    names = [d.dim_param for d in onnx.load(tmp_path / "net.onnx").graph.input[0].type.tensor_type.shape.dim]
+    assert names == ["batch", "", "height", "width"]
+    x = np.ones((1, 3, 8, 12), np.float32)
+    agree([load_onnx(tmp_path / "net.onnx").predict(x)], [net.predict(x)])
+
+
+def test_one_open_size(tmp_path):
+    net = stirred(Sequential(Conv2D(2, 3)), [(3, 8, 12)])
+    save_onnx(net, tmp_path / "net.onnx", in_shape=(3, 8, None))
+    x = np.ones((1, 3, 8, 15), np.float32)
+    agree(run(tmp_path / "net.onnx", [x]), [net.predict(x)])
+
+
+def test_two_inputs_of_any_size(tmp_path):
+    net = Graph(("a", "b"), (Conv2D(3, 1), "a", "c"), (Add(), ("c", "b"), "d"))
+    net.build(((3, 4, 4), (3, 4, 4)))
+    save_onnx(net, tmp_path / "net.onnx", in_shape=((3, None, None), (3, None, None)))
+    xs = [np.ones((1, 3, 6, 5), np.float32)] * 2
+    agree(run(tmp_path / "net.onnx", xs), [net.forward(*xs)])
+
+
+@pytest.mark.parametrize(
+    ("net", "said"),
+    [
+        (Sequential(Flatten(), Affine(3).named("fc")), "is no net for samples of any size: .*fc"),
+        (Sequential(ReLU(), Reshape(3, 96).named("rows")), "rows depends on the size|is no net for samples of any"),
+        (Sequential(ReLU(), Slice(0, -2, axis=3), SpatialPyramidPool(2).named("spp")), "spp depends on the size"),
+        (Graph("x", (Split(2, axis=2).named("halves"), "x", ("a", "b"))), "halves depends on the size"),
+    ],
+)
+def test_layers_that_depend_on_the_size(net, said, tmp_path):
+    net.build((3, 8, 12))
+    with pytest.raises(ValueError, match=said):
+        save_onnx(net, tmp_path / "net.onnx", in_shape=(3, None, None))
+    assert not list(tmp_path.iterdir())
+
+
+def test_open_sizes_that_cannot_be(tmp_path):
+    net, path = (
+        Sequential(MaxPool2D(2, 3, 1, ceil_mode=True).named("pool"), SoftmaxCrossEntropy(1)),
+        tmp_path / "a.onnx",
+    )
+    with pytest.raises(NotBuiltError, match="not built"):
+        save_onnx(net, path, in_shape=(3, None, None))
+    net.build((3, 8, 12))
+    with pytest.raises(TypeError, match=r"pool: MaxPool2D.*, for images of any size"):
+        save_onnx(net, path, in_shape=(3, None, None))
+    net = Sequential(ReLU(), SoftmaxCrossEntropy(1))
+    net.build((3, 8, 12))
+    with pytest.raises(ValueError, match=r"expected \(3, 8, 12\) with None for each size left open, got \(1, None"):
+        save_onnx(net, path, in_shape=(1, None, None))
+    with pytest.raises(ValueError, match="with loss=True no size can be left open"):
+        save_onnx(net, path, in_shape=(3, None, None), loss=True)
