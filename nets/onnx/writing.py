@@ -52,7 +52,7 @@ def model_of(net: Any, loss: bool, in_shape: Any = None) -> Any:
         shapes = sizes_of(net, in_shape, data)
         other = Writer(net.dtype, any_size)
         _net(other, of_other_sizes(net, shapes), tuple(other.name(name) for name in data), loss)
-        pass
+        refuse_others(w, other)
     shapes = (*shapes, *(w.target_shapes[name] for name in named[len(data) :]))
     sizes = [("batch", *shape) for shape in shapes]
     inputs = [
