@@ -38,7 +38,7 @@ class Odd(Layer):
 @pytest.mark.parametrize("name", handbrews())
 def test_every_public_class_comes_back(name):
     cls = handbrews()[name]
-    for arguments in ((), (2,), (0, 1), (2, 1), (ReLU(),), (Affine(2), ReLU()), ('x', (ReLU(), 'x', 'y'))):
+    for arguments in ((), (2,), (0, 1), (2, 1), (ReLU(),), (Affine(2), ReLU()), ("x", (ReLU(), "x", "y"))):
         try:
             made = cls(*arguments)
             break

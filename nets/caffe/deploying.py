@@ -28,7 +28,7 @@ def deployed(steps: Sequence[Step], targets: Names, weights: Mapping[str, float]
             of_targets.update(step.makes)
         else:
             kept.append(step)
-    read = {blob for step in steps for blob in step.reads}
+    read = {blob for step in steps if not step.layer.measures for blob in step.reads}
     outputs |= dict.fromkeys(blob for step in kept for blob in step.makes if blob not in read)
     return _needed(kept, set(outputs))
 

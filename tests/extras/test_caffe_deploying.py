@@ -123,6 +123,14 @@ def test_a_loss_of_two_blobs(tmp_path):
     assert (back.inputs, back.outputs) == (("left", "right"), ("x1", "x2"))
 
 
+def test_an_accuracy_alone(tmp_path):
+    nodes = (Affine(3).named("fc"), "data", "fc"), (CaffeAccuracy().named("accuracy"), ("fc", "label"), "accuracy")
+    net = Graph(("data", "label"), *nodes)
+    net.forward(random(2, 4), np.zeros(2, int))
+    layers, back = deployed(net, tmp_path)
+    assert ([name for name, *_ in layers], back.outputs) == (["data", "fc"], ("fc",))
+
+
 def test_a_net_without_a_loss_is_as_it_is(tmp_path):
     net = load_caffe("""
     layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 4 } } }
