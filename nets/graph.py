@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
-from handbrew.layers import Cache, Layer, Loss, ShapeError, refuse_reuse
+from handbrew.layers import Cache, ShapeError
 
-from .errors import EmptyNetError, GraphError
-from .graph_passes import Pass, backward_through, forward_through, plan_pass
-from .net import Net, adapt, at_work
-from .wiring import GraphNode, as_names, main_loss, targets_of, unread, weights_of_losses, wire
+from .errors import GraphError
+from .graph_passes import Pass, backward_through, forward_through
+from .net import Net, at_work
+from .wired import HEAD, Wired, one_or_all
 
 Array = np.ndarray[Any, np.dtype[Any]]
-HEAD = ""  # under this name, which no blob bears: the scores within a net that ends the graph with its loss
 
 
-class Graph(Net):
+class Graph(Wired):
     """Each layer reads some blobs and makes others. The gradient of a blob is the sum of what its readers return.
 
     ::
@@ -77,142 +74,7 @@ class Graph(Net):
         used; set it for a net whose activations hardly fit into memory.
     """
 
-    build_first = False
     keep_grads: bool = True
-
-    def __init__(
-        self,
-        inputs: str | Sequence[str],
-        *nodes: tuple[Layer, str | Sequence[str], str | Sequence[str]],
-        outputs: str | Sequence[str] | None = None,
-        loss_weights: Mapping[str, float] | None = None,
-        seed: int | None = None,
-    ) -> None:
-        if seed is not None and (not isinstance(seed, (int, np.integer)) or seed < 0):
-            raise ValueError(f"Graph: expected a seed that is an integer from 0 on, got {seed!r}")
-        if not nodes:
-            raise EmptyNetError("Graph: a net needs at least one layer, like Graph('x', (Affine(10), 'x', 'y'))")
-        self.seed = seed
-        self.inputs = as_names(inputs, "inputs")
-        self._given_outputs = None if outputs is None else as_names(outputs, "outputs")
-        self._given_weights = dict(loss_weights or {})
-        self._wire(wire(self.inputs, nodes))
-
-    def _wire(self, nodes: Sequence[GraphNode]) -> None:
-        self._layers = tuple(node.layer for node in nodes)
-        self._wires = tuple((node.name, node.inputs, node.outputs) for node in nodes)
-        self.targets = targets_of(self.inputs, nodes)
-        self._weights = weights_of_losses(nodes, self._given_weights)
-        self.outputs = unread(nodes) if self._given_outputs is None else self._given_outputs
-        known = {*self.inputs, *(blob for node in nodes for blob in node.outputs)}
-        if not known.issuperset(self.outputs):
-            raise GraphError(f"Graph: outputs: expected blobs of the graph, {', '.join(known)}; got {self.outputs}")
-        self._head, self._loss = main_loss(nodes, self._weights)
-        self.takes_target = self._loss is not None
-        self.several_inputs = self.data if len(self.data) > 1 else ()
-        self.input_grad = not self.takes_target
-        vars(self)["_passes"] = {}
-        refuse_reuse(self)
-
-    @property
-    def nodes(self) -> tuple[GraphNode, ...]:
-        """The layers with what they read and make, in the order of running."""
-        return tuple(
-            GraphNode(name, layer, reads, makes)
-            for layer, (name, reads, makes) in zip(self._layers, self._wires, strict=True)
-        )
-
-    @property
-    def loss_weights(self) -> Mapping[str, float]:
-        """What each blob counts for in the total loss; those that count nothing are left out."""
-        return MappingProxyType(self._weights)
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """The layers in the order of running; ``replace`` changes them."""
-        return self._layers
-
-    @property
-    def children(self) -> dict[str, Layer]:  # type: ignore[override]
-        """The layers by name."""
-        return {wires[0]: layer for wires, layer in zip(self._wires, self._layers, strict=True)}
-
-    @property
-    def loss(self) -> Loss | None:
-        """The loss that counts most, the last of several: what ``predict`` and ``evaluate`` ask."""
-        return self._loss
-
-    def _set_layers(self, layers: Sequence[Layer]) -> None:
-        self._wire(
-            [
-                GraphNode(name, layer, reads, makes)
-                for layer, (name, reads, makes) in zip(layers, self._wires, strict=True)
-            ]
-        )
-
-    def config(self) -> dict[str, Any]:
-        """Inputs, nodes as they are now, and the rest where it was given; a subclass's own constructor's arguments."""
-        if type(self).__init__ is not Graph.__init__:
-            return super().config()
-        given = {"outputs": self._given_outputs, "loss_weights": self._given_weights or None, "seed": self.seed}
-        nodes = [(node.layer, node.inputs, node.outputs) for node in self.nodes]
-        return {"inputs": self.inputs, "nodes": nodes} | {k: v for k, v in given.items() if v is not None}
-
-    def tied(self) -> Self:
-        """Return a graph of the layers' twins."""
-        twin = super().tied()
-        twin._set_layers(twin._layers)
-        return twin
-
-    @property
-    def head_inputs(self) -> tuple[str, ...]:
-        """What the main loss reads besides targets."""
-        return () if self._head is None else self._head.scored
-
-    # ---- shapes
-
-    @property
-    def data(self) -> tuple[str, ...]:
-        """The inputs that are no targets."""
-        return tuple(name for name in self.inputs if name not in self.targets)
-
-    def build(self, in_shape: Any) -> Any:
-        """Build every layer but losses, for the shape of each input that is no target; return the outputs' shapes."""
-        return self._build(in_shape, lambda layer, shape: layer.build(shape))
-
-    def _rebuild(self, shape: Any) -> None:
-        self.out_shape = self._build(shape, adapt)
-
-    def _build(self, in_shape: Any, build: Callable[[Layer, Any], Any]) -> Any:
-        given = in_shape if in_shape and isinstance(in_shape[0], (tuple, list)) else (in_shape,) * bool(self.data)
-        if len(given) != len(self.data):
-            raise ShapeError(f"{self.where}: expected the shape of each of {self.data}, got {in_shape}")
-        shapes: dict[str, Any] = dict(zip(self.data, given, strict=True))
-        for node in self.nodes:
-            name, layer, reads, makes = node
-            if layer.takes_target:
-                reads = node.scored
-            if (layer.takes_target and not isinstance(layer, Net)) or not shapes.keys() >= {*reads}:
-                continue
-            try:
-                made = build(layer, _one([shapes[blob] for blob in reads]))
-            except ShapeError as error:
-                error.add_note(f"{name} reads " + ", ".join(f"{blob!r} of shape {shapes[blob]}" for blob in reads))
-                raise
-            if not layer.takes_target:
-                shapes.update(zip(makes, made if len(makes) > 1 else (made,), strict=False))
-            elif self._head is not None and layer is self._head.layer:
-                shapes[HEAD] = made
-        return self._out_shape(shapes)
-
-    def _out_shape(self, shapes: Mapping[str, Any]) -> Any:
-        """The shape of what forward returns without targets: the outputs, or else what the main loss reads."""
-        left = [blob for blob in self._pass(self.data).outputs if blob in shapes]
-        if not left and self._head is not None:
-            left = [HEAD if HEAD in shapes else self._head.inputs[0]]
-        return _one([shapes.get(blob, ()) for blob in left])
-
-    # ---- passes
 
     def forward(
         self,
@@ -247,7 +109,7 @@ class Graph(Net):
         if weight is None and len(inputs) == len(self.inputs) + 1 and self.takes_target:
             *inputs, weight = inputs  # type: ignore[assignment]
         values = self._values(inputs, blobs, start)
-        way = self._pass(tuple(values), start, end)
+        way = self.plan(tuple(values), start, end)
         c = self._begin()
         if not way.steps:
             raise GraphError(f"{self.where}: nothing to run: forward takes {', '.join(self.inputs)}")
@@ -260,7 +122,7 @@ class Graph(Net):
             c.scores_shape = np.shape(values[self._head.inputs[0]])
         if way.total:
             return sum(w * self._sum(blob) for blob, w in self._weights.items())
-        return _one([values[blob] for blob in way.outputs])
+        return one_or_all([values[blob] for blob in way.outputs])
 
     def _begin(self) -> Cache:
         """Leave the last pass behind; whether the cache is a scratch one stays."""
@@ -310,7 +172,7 @@ class Graph(Net):
         read = self._answered(way) if end is None else steps[0].inputs
         needs = way.needs(self, steps, frozenset(read) if wanted else frozenset())
         c.grads = backward_through(self, steps, seeds, needs)
-        return _one([c.grads.get(blob) for blob in read]) if wanted else None
+        return one_or_all([c.grads.get(blob) for blob in read]) if wanted else None
 
     def scores(self, *inputs: Any) -> Any:
         """Return what the main loss reads, for the inputs that are no targets; the outputs, of a net without loss."""
@@ -326,7 +188,7 @@ class Graph(Net):
         values = self._values((), given, None)
         head, scored = self._head.layer, self._head.scored
         self._begin()
-        forward_through(self, self._pass(tuple(values), None, None, scored), values, None, keep=False)
+        forward_through(self, self.plan(tuple(values), None, None, scored), values, None, keep=False)
         return head.scores(*[values[blob] for blob in scored]) if isinstance(head, Net) else values[scored[0]]
 
     @property
@@ -368,25 +230,8 @@ class Graph(Net):
 
     def _before(self, start: str) -> dict[str, Any]:
         """The last pass's blobs that are made before a layer."""
-        later = {blob for node in self.nodes[self._place(start) :] for blob in node.outputs}
+        later = {blob for node in self.nodes[self.place_of(start) :] for blob in node.outputs}
         return {blob: value for blob, value in vars(self.cache).get("blobs", {}).items() if blob not in later}
-
-    def _place(self, name: str) -> int:
-        names = [wires[0] for wires in self._wires]
-        if name not in names:
-            raise GraphError(f"{self.where}: no layer is called {name!r}; there are {', '.join(names)}")
-        return names.index(name)
-
-    def _pass(
-        self, given: tuple[str, ...], start: str | None = None, end: str | None = None, goals: tuple[str, ...] = ()
-    ) -> Pass:
-        """The layers to run when these blobs are given; worked out once."""
-        key = given, start, end, goals
-        passes: dict[Any, Pass] = vars(self)["_passes"]
-        if key not in passes:
-            span = slice(None if start is None else self._place(start), None if end is None else self._place(end) + 1)
-            passes[key] = plan_pass(self, self.nodes, given, span, goals)
-        return passes[key]
 
     def _seeds(self, dy: Any, way: Pass, first: tuple[str, ...] | None) -> dict[str, Any]:
         """The gradients that backward begins with, by blob."""
@@ -419,22 +264,10 @@ class Graph(Net):
         self.place_as_top()
         output = type(self).forward(self, *inputs, **options)
         shapes = {name: np.shape(value)[1:] for name, value in vars(self.cache).get("blobs", {}).items()}
-        if shapes.keys() >= {*self.data, *self._pass(self.data).outputs}:  # a whole pass
+        if shapes.keys() >= {*self.data, *self.plan(self.data).outputs}:  # a whole pass
             if self._head is not None and isinstance(self._head.layer, Net):
                 shapes[HEAD] = self._head.layer.out_shape
-            self.in_shape = _one([shapes[name] for name in self.data])
-            self.out_shape = self._out_shape(shapes)
+            self.in_shape = one_or_all([shapes[name] for name in self.data])
+            self.out_shape = self.shape_left(shapes)
             self.__dict__.pop("forward", None)
         return output
-
-    def flops(self) -> int:
-        """The sum of the layers', losses' left out."""
-        return sum(layer.flops() for layer in self._layers if not isinstance(layer, Loss))
-
-    def __getstate__(self) -> dict[str, Any]:
-        return super().__getstate__() | {"_passes": {}}
-
-
-def _one(found: Sequence[Any]) -> Any:
-    """The one there is, or a tuple."""
-    return found[0] if len(found) == 1 else tuple(found)

@@ -15,6 +15,7 @@ from .wiring import GraphNode, unread
 
 if TYPE_CHECKING:
     from .graph import Graph
+    from .wired import Wired
 
 Array = np.ndarray[Any, np.dtype[Any]]
 FLOAT = np.dtype(np.float64)  # what Python's numbers are
@@ -71,7 +72,7 @@ class Pass:
 
 
 def plan_pass(
-    net: Graph, nodes: Sequence[GraphNode], given: tuple[str, ...], span: slice, goals: tuple[str, ...]
+    net: Wired, nodes: Sequence[GraphNode], given: tuple[str, ...], span: slice, goals: tuple[str, ...]
 ) -> Pass:
     """Work out what to run, of the nodes in ``span``, when these blobs are given; only what leads to ``goals``, if any.
 
@@ -105,7 +106,7 @@ def plan_pass(
     return Pass(tuple(steps), outputs, total, {*net.loss_weights, *net.head_inputs})
 
 
-def _refuse_gaps(net: Graph, nodes: Sequence[GraphNode], there: set[str], steps: Sequence[GraphNode]) -> None:
+def _refuse_gaps(net: Wired, nodes: Sequence[GraphNode], there: set[str], steps: Sequence[GraphNode]) -> None:
     """Refuse to leave out layers for any other reason than a missing target."""
     waiting, ran = {*net.targets}, {node.name for node in steps}  # waiting: targets, and what is made of them
     for node in nodes:

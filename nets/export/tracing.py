@@ -147,7 +147,7 @@ class Tracer:
 
     def graph(self, net: Graph, path: str, values: dict[str, str]) -> tuple[str, ...]:
         """A graph's nodes in their order; ``values`` has the name of each blob, and takes up those that are made."""
-        way = net._pass(tuple(values))
+        way = net.plan(tuple(values))
         for node in way.steps:
             reads = tuple(values[blob] for blob in node.inputs)
             self.open(node.layer, join(path, node.name))
