@@ -117,6 +117,8 @@ class Net(Layer):
         """
         names = self.several_inputs
         if not names:
+            if isinstance(X, (tuple, list)) and len({np.shape(x) for x in X}) > 1:
+                raise ShapeError(f"{self.where}: expected one array of samples, got a {type(X).__name__} of {len(X)}")
             return (np.asarray(X),)
         if isinstance(X, Mapping) and X.keys() == {*names}:
             X = [X[name] for name in names]

@@ -188,6 +188,11 @@ class TestSeveralInputs:
         with pytest.raises(ShapeError, match=r"as many samples in each input, got \[4, 3\]"):
             two_towers().predict((A, B[:3]))
 
+    def test_a_tuple_for_a_net_of_one_input(self):
+        net = Graph(("x", "y"), (Affine(3), "x", "s"), (SoftmaxCrossEntropy(), ("s", "y"), "l"))
+        with pytest.raises(ShapeError, match="expected one array of samples, got a tuple of 2"):
+            net.predict((A, Y))
+
     def test_several_outputs_stay_apart_over_batches(self):
         net = Graph("x", (Affine(3), "x", "p"), (Affine(2), "x", "q"))
         whole = net.predict(A)
