@@ -11,6 +11,9 @@ CHECKS := lint types docs examples coverage wheel newest oldest
 # Tests whose work is done in other processes, which coverage does not see.
 UNSEEN := $(addprefix --ignore=tests/,test_kill.py test_damage.py)
 
+# Tests to which it matters how the package was installed.
+INSTALLED := $(wildcard $(addprefix tests/test_,cli*.py docs.py doctests.py house.py import_cost.py saving.py zoo.py))
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # one pip at a time
 .PHONY: help train test check checks $(CHECKS) bench kill fuzz hooks clean
@@ -58,10 +61,10 @@ coverage: $(VENV)/dev  ## the tests once more and those of extras: do they run a
 
 wheel: dist/built  ## the wheel, in dist/, and a look at what is in it
 
-newest: dist/built  ## the tests against the installed wheel, beside the newest NumPy
-	bash .ci/test_wheel .venv-newest numpy $(UNSEEN)
+newest: dist/built  ## tests of what is installed against the wheel, beside the newest NumPy, as make test has it
+	bash .ci/test_wheel .venv-newest numpy $(INSTALLED)
 
-oldest: dist/built  ## the same, beside the oldest NumPy
+oldest: dist/built  ## all tests against the wheel, beside the oldest NumPy
 	bash .ci/test_wheel .venv-oldest 'numpy==2.0.*'
 
 bench: $(VENV)/bench  ## the tables of docs/benchmarks.md; with MNIST=folder, epochs of MNIST too

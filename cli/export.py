@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> None:
             scale=_pair(task.scale),
             classes=task.classes,
             target_scale=_pair(task.target_scale),
+            pixels=task.scale is None,
         )
     print(
         f"{output}, with the weights in {output.with_suffix('.npz')}; python {output} compares it with handbrew's net"

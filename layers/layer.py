@@ -59,6 +59,8 @@ class Layer(Store):
         True for a layer that only measures what it is given, an accuracy: its labels are targets, as a loss's are.
     batch_coupled : bool
         True if one sample's output depends on the others (batch statistics, a mean loss).
+    shapes_vary : bool
+        True for a layer without arrays of its own whose shapes are only those of its first ``forward``.
     """
 
     training: bool = True
@@ -68,6 +70,7 @@ class Layer(Store):
     backward_uses: tuple[str, ...] = ("input", "output")
     build_first: bool = True
     batch_coupled: bool = False
+    shapes_vary: bool = False
     in_shape: Shape | None = None
     out_shape: Shape | None = None
     cache: Cache
@@ -159,7 +162,7 @@ class Layer(Store):
             self.build(in_shape)
         output = type(self).forward(self, *inputs, **options)
         out_shape = self._out_shape_of(output)
-        if self.in_shape is None or not said:
+        if self.in_shape is None or not said or self.shapes_vary:
             self.in_shape, self.out_shape = in_shape, out_shape
         elif self.in_shape == in_shape and self.out_shape != out_shape:
             raise ShapeError(
@@ -168,6 +171,10 @@ class Layer(Store):
             )
         self.__dict__.pop("forward", None)
         return output
+
+    def meet_first(self) -> None:
+        """Take the next ``forward`` for the first: if ``shapes_vary``, the shapes are those that it meets."""
+        vars(self)["forward"] = self._first_forward
 
     def _in_shape_of(self, inputs: tuple[Any, ...]) -> Shape:
         shapes = tuple(np.shape(x)[1:] for x in inputs if x is not None)
@@ -194,7 +201,7 @@ class Layer(Store):
             finally:
                 self.__dict__.pop("_declared", None)
             self.in_shape, self.out_shape = in_shape, _normal(out_shape)
-        elif in_shape != self.in_shape:
+        elif in_shape != self.in_shape and not self.shapes_vary:
             raise ShapeError(f"{self.where}: already built for input of shape {self.in_shape}, got {in_shape}")
         return self.out_shape
 

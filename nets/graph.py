@@ -113,7 +113,7 @@ class Graph(Wired):
         c = self._begin()
         if not way.steps:
             raise GraphError(f"{self.where}: nothing to run: forward takes {', '.join(self.inputs)}")
-        keep = "scratch" not in vars(c) or self.in_shape is None  # the first time, for their shapes
+        keep = "scratch" not in vars(c) or self.in_shape is None or "forward" in vars(self)  # first, for their shapes
         forward_through(self, way, values, weight, keep)
         if weight is not None and not any(node.ends_in_loss for node in way.steps):
             raise GraphError(f"{self.where}: got weights, but ran no loss that they could count in")
@@ -176,8 +176,10 @@ class Graph(Wired):
 
     def scores(self, *inputs: Any) -> Any:
         """Return what the main loss reads, for the inputs that are no targets; the outputs, of a net without loss."""
+        if not self.data:
+            raise GraphError(f"{self.where}: has no inputs that are given samples; forward() runs it")
         given = dict(zip(self.data, inputs, strict=True))
-        if self._head is None or self.in_shape is None:
+        if self._head is None or self.in_shape is None or "forward" in vars(self):
             output = self.forward(**given)  # which builds
             if self._head is None:
                 return output

@@ -45,7 +45,15 @@ def adapt(layer: Layer, shape: Any) -> Any:
 
 
 class Net(Layer):
-    """A layer made of layers, with everything one does to a model as a whole."""
+    """A layer made of layers, with everything one does to a model as a whole.
+
+    Attributes
+    ----------
+    open_shape : tuple or None
+        The input's shape without the batch axis, with ``None`` for sizes that the model in a file left open.
+    """
+
+    open_shape: Any = None
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -248,6 +256,8 @@ class Net(Layer):
             If the net has no parameters yet, and the file no architecture or other names.
         StateError
             If it is another net's: every difference is listed, and nothing has been changed.
+        TypeError
+            If ``names`` or ``torch_names`` is, or holds, something else.
         """
         load_into(self, path, names, torch_names)
 

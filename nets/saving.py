@@ -19,6 +19,7 @@ from handbrew.layers import Configurable, Layer, Loss, ShapeError, StateError, b
 from .architecture import Decoder, Encoder
 from .files import write_atomically
 from .safetensors import OWN, SNAPSHOT, read_safetensors, write_safetensors
+from .strangers import pickled, stranger
 
 if TYPE_CHECKING:
     from .net import Net
@@ -60,7 +61,7 @@ def read_weights(path: str | PathLike[str]) -> tuple[dict[str, Array], str | Non
     if start[:4] == b"PK\x03\x04":
         return _read_npz(path)
     if start[8:] != b"{":
-        raise FileFormatError(f"{path}: expected a safetensors or npz file, got one that starts with {start[:8]!r}")
+        raise stranger(path, start)
     arrays, metadata = read_safetensors(path)
     if SNAPSHOT in metadata:
         raise FileFormatError(
@@ -107,6 +108,7 @@ def make_net(text: str, arrays: dict[str, Array], decoder: Decoder) -> Net:
     for where, dtype in described["dtype"].items():
         parts[where].astype(dtype)
     _build(net, described, arrays)
+    net.open_shape = described.get("open_shape")
     params = net.params
     for name, multipliers in described["params"].items():
         for key in MULTIPLIERS.keys() & multipliers.keys():
@@ -124,8 +126,9 @@ def load_into(
     path = Path(path)
     arrays, text = read_weights(path)
     if names is not None or torch_names not in (None, False):
-        from .torch_names import load_renamed
+        from .torch_names import check_maps, load_renamed
 
+        check_maps(names, torch_names)
         net.params  # noqa: B018  raises NotBuiltError, which says what to do
         with fitting(path):
             load_renamed(net, arrays, names, torch_names)
@@ -181,6 +184,9 @@ def describe(net: Layer) -> str:
         "dtype": dtypes if len(set(dtypes.values())) > 1 else {"": net.dtype.name},
         "params": {name: entry for name, entry in changed.items() if entry},
     }
+    open_shape = getattr(net, "open_shape", None)
+    if open_shape is not None:
+        described["open_shape"] = open_shape
     return json.dumps(described)
 
 
@@ -210,6 +216,8 @@ def write_npz(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
 
 def _read_npz(path: Path) -> tuple[dict[str, Array], str | None]:
     npz = Npz(path)
+    if any(name.rpartition("/")[2] == "data.pkl" for name in npz.members):
+        raise pickled(path)
     arrays = {name: npz[name] for name in npz.members}
     text = arrays.pop(KEY, None)
     for name, array in arrays.items():

@@ -11,7 +11,7 @@ What PyTorch keeps otherwise:
 | PReLU | weight | slope |
 | Embedding | weight | W |
 
-A recurrent layer's place would be in ``_OURS`` and ``_from_torch``: PyTorch's LSTM stacks its gates in the order
+A recurrent layer's place would be in ``OURS`` and ``_from_torch``: PyTorch's LSTM stacks its gates in the order
 input, forget, cell, output, in ``weight_ih_l0``, ``weight_hh_l0`` and two biases.
 """
 
@@ -25,16 +25,12 @@ import numpy as np
 from handbrew.layers import Affine, Layer
 from handbrew.layers.store import refuse_misfits
 
+from .torch_modules import Finder
+
 if TYPE_CHECKING:
     from .net import Net
 
 Array = np.ndarray[Any, np.dtype[Any]]
-_OURS = {  # the names that a layer may have for PyTorch's; the first that it has is meant
-    "weight": ("W", "gamma", "slope"),
-    "bias": ("b", "beta"),
-    "running_mean": ("mean",),
-    "running_var": ("var",),
-}
 _COUNTER = "num_batches_tracked"  # what BatchNorm counts and nobody reads
 
 
@@ -51,42 +47,75 @@ def load_renamed(
     StateError
         If arrays are missing, unknown, or of another shape; it lists them all.
     """
+    names, modules = names or {}, torch_names if isinstance(torch_names, Mapping) else {}
     mine, layers = {**net.params, **net.buffers}, dict(net.walk())
-    names, torch = names or {}, torch_names not in (None, False)
-    finder = _Finder(net, torch_names if isinstance(torch_names, Mapping) else {})
-    wrong = [f"unknown: names has {path!r}, which the net has not" for path in names if path not in mine]
+    torch, finder = torch_names not in (None, False), Finder(net, modules)
+    wrong = finder.unknown() + finder.prefix(arrays) if torch else []
+    wrong += [f"unknown: names has {path!r}, which the net has not" for path in names if path not in mine]
     found: dict[str, tuple[str, Array]] = {}
+    spare: dict[str, tuple[str, Array]] = {}  # what names says is elsewhere: with PyTorch's tied weights it may be both
     for name, array in arrays.items():
         ours = [path for path, renamed in names.items() if renamed == name and path in mine]
-        if not ours and name not in names.values() and not (torch and name.endswith(f".{_COUNTER}")):
-            path = finder.find(name) if torch else name
-            ours = [path] if path in mine and path not in names else []
+        path = finder.find(name) if torch else name
+        own = path if path in mine and path not in names else None
+        if name not in names.values() and not (torch and name.endswith(f".{_COUNTER}")):
+            ours = [] if own is None else [own]
             if not ours:
-                wrong.append(f"unknown: {name} {array.shape}")
+                wrong.append(f"unknown: {_short(name)} {array.shape}")
+        elif own is not None:
+            spare[own] = name, _as_ours(layers, own, array, torch)
         for path in ours:
-            fitting = _from_torch(layers[path.rpartition(".")[0]], path, array) if torch else array
+            fitting = _as_ours(layers, path, array, torch)
             if path in found and not np.array_equal(found[path][1], fitting):
-                wrong.append(f"{path}: the file has two for it, {found[path][0]} and {name}")
+                both = (found[path][0], name)
+                wrong.append(f"{path}: the file has two for it, {' and '.join(both)}{finder.said_of(*both)}")
             found[path] = name, fitting
-    for path, own in mine.items():
+    for path, own_array in mine.items():
+        if path not in found and path in spare and spare[path][1].shape == own_array.shape:
+            found[path] = spare[path]
         if path not in found:
             said = f", which names says is {names[path]}" if path in names else ""
-            wrong.append(f"missing: {path} {own.shape}{said}")
+            wrong.append(f"missing: {path} {own_array.shape}{said}")
         else:
-            wrong += _misfits(path, own.shape, *found[path], arrays)
+            wrong += _misfits(path, own_array.shape, *found[path], arrays, torch)
     refuse_misfits(net.where, wrong)
-    for path, own in mine.items():
-        own.data = found[path][1]
+    for path, own_array in mine.items():
+        own_array.data = found[path][1]
 
 
-def _misfits(path: str, shape: tuple[int, ...], name: str, array: Array, arrays: Mapping[str, Array]) -> list[str]:
-    what = path if name == path else f"{path}, the file's {name}"
+def check_maps(names: Any, torch_names: Any) -> None:
+    """Raise a ``TypeError`` unless both are what ``Net.load`` takes."""
+    if not (names is None or isinstance(names, Mapping)):
+        raise TypeError(f"names: expected a dict of strings, got {names!r:.80}")
+    if not (torch_names is None or isinstance(torch_names, (bool, Mapping))):
+        raise TypeError(f"torch_names: expected True, False or a dict of strings, got {torch_names!r:.80}")
+    for which, given in (("names", names), ("torch_names", torch_names)):
+        for pair in given.items() if isinstance(given, Mapping) else ():
+            if not all(isinstance(name, str) for name in pair):
+                raise TypeError(f"{which}: expected names as strings, got {{{pair[0]!r:.80}: {pair[1]!r:.80}}}")
+
+
+def _misfits(
+    path: str, shape: tuple[int, ...], name: str, array: Array, arrays: Mapping[str, Array], torch: bool
+) -> list[str]:
+    what = path if name == path else f"{path}, the file's {_short(name)}"
     if array.dtype.kind not in "biuf":
         return [f"{what}: expected real numbers, got {array.dtype}"]
     if array.shape != shape:
         turned = " (transposed)" if arrays[name].shape != array.shape else ""
+        if not torch and array.ndim == 2 and array.shape == shape[::-1]:
+            turned = " (transposed; torch_names=True turns a Linear's)"
         return [f"{what}: expected shape {shape}, got {array.shape}{turned}"]
     return []
+
+
+def _as_ours(layers: Mapping[str, Layer], path: str, array: Array, torch: bool) -> Array:
+    return _from_torch(layers[path.rpartition(".")[0]], path, array) if torch else array
+
+
+def _short(name: str) -> str:
+    """A name out of a file, to be printed."""
+    return name if len(name) <= 80 else f"{name[:77]}…"
 
 
 def _from_torch(layer: Layer, path: str, array: Array) -> Array:
@@ -94,47 +123,3 @@ def _from_torch(layer: Layer, path: str, array: Array) -> Array:
     if isinstance(layer, Affine) and path.rpartition(".")[2] == "W" and array.ndim == 2:
         return array.T
     return array
-
-
-class _Finder:
-    """Knows our path of PyTorch's names."""
-
-    def __init__(self, net: Net, modules: Mapping[str, str]) -> None:
-        self.net, self.modules, self.layers = net, modules, dict(net.walk())
-        both = {**net.params, **net.buffers}
-        self.path_of = {id(array): path for path, array in both.items()}  # of tied ones the first
-
-    def find(self, name: str) -> str | None:
-        """Our path of a name like ``features.0.weight``; None if no layer of ours is meant."""
-        module, _, last = name.rpartition(".")
-        layer = self._layer(module)
-        if layer is None:
-            return None
-        own = {**layer._shared.params, **layer._shared.buffers}
-        ours = next((mine for mine in (last, *_OURS.get(last, ())) if mine in own), None)
-        return None if ours is None else self.path_of.get(id(own[ours]))
-
-    def _layer(self, module: str) -> Layer | None:
-        """The layer that a module's name means: the longest beginning that the map has, then names or numbers."""
-        parts = module.split(".") if module else []
-        layer: Layer | None = self.net
-        for length in range(len(parts), -1, -1):
-            beginning = ".".join(parts[:length])
-            if beginning in self.modules:
-                layer, parts = self.layers.get(self.modules[beginning]), parts[length:]
-                break
-        for part in parts:
-            if layer is None:
-                return None
-            layer = _child(layer, part)
-        return layer
-
-
-def _child(layer: Layer, part: str) -> Layer | None:
-    """The layer of that name in another, or in that place, as in ``nn.Sequential``."""
-    children = layer.children
-    if part in children:
-        return children[part]
-    if part.isdecimal() and int(part) < len(children):
-        return list(children.values())[int(part)]
-    return None

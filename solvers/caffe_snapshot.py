@@ -10,6 +10,7 @@ from handbrew.data import FileFormatError
 from handbrew.layers import StateError
 from handbrew.nets import Graph
 from handbrew.nets.caffe.hdf5_weights import write_hdf5
+from handbrew.nets.caffe.sniff import STATE
 from handbrew.nets.caffe.transfer import load_weights, save_caffemodel, weights_of
 from handbrew.nets.caffe.weights import read_caffemodel
 from handbrew.nets.safetensors import SNAPSHOT
@@ -21,31 +22,35 @@ from .tree_file import write_tree
 if TYPE_CHECKING:
     from .caffe import CaffeSolver
 
-STATE = ".solverstate.safetensors"
-
 
 def prefix_of(param: Any, solver: Path) -> Path:
     """Where snapshots go: ``snapshot_prefix`` seen from here, else from the solver's folder, else right in that.
 
-    A solver without one, or with a folder, has its own file's name for a prefix, as in Caffe.
+    Its folder is made if only that is missing, with the first snapshot. A solver without a prefix, or with a folder
+    for one, has its own file's name, as in Caffe.
     """
     given, folder = param.snapshot_prefix, solver.parent
     prefix = Path(given) if given else solver.with_suffix("")
     places = (prefix, folder / prefix, folder / prefix.name)
-    prefix = next(place for place in places if place.parent.is_dir() or place is places[-1])
+    there = [place for place in places[:2] if place.parent.is_dir()]
+    nearly = [place for place in places[:2] if place.parent.parent.is_dir()]
+    prefix = next(iter([*there, *nearly, places[-1]]))
     return prefix / solver.stem if prefix.is_dir() else prefix
 
 
 def refuse_unwritable(param: Any, prefix: Path) -> None:
     """Say before the training, not after it, that its snapshots have no place."""
-    if (param.snapshot or param.snapshot_after_train) and not os.access(prefix.parent, os.W_OK):
-        raise PermissionError(f"snapshot_prefix: {prefix.parent} cannot be written into")
+    if param.snapshot or param.snapshot_after_train:
+        folder = prefix.parent if prefix.parent.is_dir() else prefix.parent.parent
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(f"snapshot_prefix: {folder} cannot be written into")
 
 
 def write_snapshot(solver: CaffeSolver) -> None:
     """See ``CaffeSolver.snapshot``."""
     name = f"{solver.prefix}_iter_{solver.iteration}"
     model, state = Path(f"{name}.caffemodel"), Path(f"{name}{STATE}")
+    model.parent.mkdir(exist_ok=True)
     if solver.param.snapshot_format == solver.param.HDF5:
         solver.log(f"Snapshotting to HDF5 file {model}.h5")
         write_hdf5(f"{model}.h5", weights_of(solver.net))

@@ -8,6 +8,7 @@ from caffe_wire import blob, field, varint, whole
 
 from handbrew.data import FileFormatError
 from handbrew.nets.caffe.weights import read_caffemodel
+from handbrew.nets.safetensors import write_safetensors
 
 W = np.arange(12, dtype=np.float32).reshape(4, 3)
 B = np.arange(4, dtype=np.float32)
@@ -128,3 +129,15 @@ def test_small_things_many_times_take_no_memory(read, monkeypatch, content):
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert peak < 4 * len(content) + 100_000
+
+
+def test_a_snapshot_in_the_place_of_weights(tmp_path):
+    path = tmp_path / "lenet_iter_5.solverstate.safetensors"
+    with path.open("wb") as file:
+        write_safetensors(file, {"W": W}, {"handbrew.snapshot": "{}"})
+    said = r"is a snapshot of a training; --snapshot goes on from it, and its weights are in lenet_iter_5\.caffemodel$"
+    with pytest.raises(FileFormatError, match=said):
+        read_caffemodel(path)
+    path = path.rename(tmp_path / "lenet.caffemodel")
+    with pytest.raises(FileFormatError, match="is a safetensors file, not a caffemodel"):
+        read_caffemodel(path)

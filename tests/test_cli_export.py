@@ -64,6 +64,21 @@ def test_the_digits(handbrew, tmp_path):
     assert load(tmp_path / "net.py").self_test()
 
 
+def test_images_that_were_bytes(handbrew, tmp_path):
+    X = np.random.default_rng(0).integers(256, size=(40, 6, 6)).astype(np.uint8)
+    y = np.arange(40) % 2
+    np.savez("images.npz", X=X, y=y)
+    handbrew("train", "--data", "images.npz", "--epochs", 1, "--out", "run")
+    assert handbrew("export", "run", "--backward").code == 0
+    net = load(tmp_path / "net.py")
+    names, probabilities = columns(predicted(handbrew, "images.npz", tmp_path), "predicted", "probability")
+    X = X.reshape(40, *net.TEST["x"].shape[1:])
+    np.testing.assert_allclose(net.predict(X).max(axis=1), np.array(probabilities, float), atol=6e-5)
+    assert net.classify(X) == names
+    assert net.loss(X, names) == pytest.approx(net.loss(X / 255, [net.CLASSES.index(name) for name in names]))
+    assert "Pixels are from 0 to 1; bytes (uint8) are divided by 255." in net.forward.__doc__
+
+
 def test_a_net_in_a_file(handbrew, tmp_path):
     net = lenet(seed=2)
     net.build((1, 28, 28))

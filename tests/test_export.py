@@ -1,6 +1,7 @@
 """A net as plain NumPy: equal outputs and gradients, no handbrew in it, and clear words where it cannot be done."""
 
 import ast
+import inspect
 import re
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from handbrew.layers import (
     Split,
 )
 from handbrew.nets import Graph, Sequential, export_numpy, zoo
+from handbrew.nets.export.sources import EVERY
 
 IMAGES, ROWS = (2, 6, 5), (4,)
 LAYERS = [
@@ -360,7 +362,7 @@ def test_the_self_test(program):
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("x @ W + b", "x @ W - b"), ("dy * (x > 0)", "dy * (x < 0)"), ("rows.T @ d", "2 * rows.T @ d")],
+    [("x @ W + b", "x @ W - b"), ("dy * (x > 0)", "dy * (x < 0)"), ("rows.T @ drows", "2 * rows.T @ drows")],
 )
 def test_the_self_test_finds_errors(program, old, new):
     text = program.read_text("utf-8")
@@ -393,6 +395,125 @@ def test_any_number_and_kind_of_samples(program):
     module = load(program)
     assert module.forward(np.zeros((0, 4))).shape == (0, 3)
     np.testing.assert_array_equal(module.forward([[1, 2, 3, 4]]), module.forward(np.array([[1, 2, 3, 4]], np.uint8)))
+
+
+def test_the_self_test_leaves_the_module_as_it_was(program):
+    module, x = load(program), np.ones((2, 4))
+    before = module.predict(x)
+    assert module.self_test()
+    assert module.DTYPE is np.float32
+    assert module.predict(x).dtype == np.float32
+    np.testing.assert_array_equal(module.predict(x), before)
+    del module.TEST["forward 0"]  # so that it breaks off
+    with pytest.raises(KeyError):
+        module.self_test()
+    assert module.predict(x).dtype == np.float32
+
+
+def test_backward_needs_a_loss_first(program, tmp_path):
+    module, x, y = load(program), np.ones((2, 4)), np.array([0, 2])
+    for first in (lambda: None, lambda: module.forward(x), lambda: [module.loss(x, y), module.forward(x)]):
+        first()
+        with pytest.raises(ValueError, match=r"call loss\(x, target\) first"):
+            module.backward()
+    assert module.backward(np.ones((2, 3))).shape == (2, 4)
+    module = export(shaken(Sequential(Affine(3)), ROWS), tmp_path)
+    with pytest.raises(ValueError, match=r"call forward\(x\) first"):
+        module.backward(np.ones((2, 3)))
+
+
+def test_names_for_types_are_there_where_they_are_used(program, tmp_path):
+    assert "Pair" not in program.read_text("utf-8")
+    export_numpy(shaken(Sequential(Conv2D(2, 3)), IMAGES), tmp_path / "conv.py")
+    text = (tmp_path / "conv.py").read_text("utf-8")
+    assert "\nPair = tuple\n" in text
+    assert "Borders" not in text
+
+
+def test_d_means_one_thing():
+    """The namespace of the gradients, and no variable of a function's."""
+    for function in EVERY:
+        (definition,) = ast.parse(inspect.getsource(function)).body
+        names = {node.id for node in ast.walk(definition) if isinstance(node, ast.Name)}
+        assert "d" not in names | {a.arg for a in definition.args.args}, function.__name__
+
+
+# ---- targets
+
+
+TARGETS = [hb.MeanSquaredError(), hb.EuclideanLoss(), hb.MeanAbsoluteError(), hb.Huber(), hb.SigmoidCrossEntropy()]
+
+
+@pytest.mark.parametrize("loss", TARGETS, ids=repr)
+def test_a_target_is_never_broadcast(loss, tmp_path):
+    net = shaken(Sequential(Affine(1), loss), ROWS)
+    module, x, y = export(net, tmp_path), samples(net), np.linspace(0, 1, 5, dtype=np.float32)
+    said = re.escape("expected a target of the scores' shape (5, 1), got (5,); pass target.reshape(5, 1)")
+    with pytest.raises(ValueError, match=said):
+        module.loss(x, y)
+    with pytest.raises(ValueError, match=said):
+        module.backward()
+    with pytest.raises(ValueError, match=r"got \(5, 3\)$"):
+        module.loss(x, np.ones((5, 3), np.float32))
+    with pytest.raises(ValueError, match="expected numbers, got <U1"):
+        module.loss(x, np.array([["a"]] * 5))
+    assert module.loss(x, y.reshape(5, 1)) == pytest.approx(net.eval().forward(x, y.reshape(5, 1)), rel=1e-5)
+
+
+CLASS_LOSSES = [
+    SoftmaxCrossEntropy(), SoftmaxCrossEntropy(label_smoothing=0.1), SoftmaxCrossEntropy(ignore_index=-1),
+    hb.NegativeLogLikelihood(), hb.MulticlassHinge(), hb.OneVsRestHinge(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("loss", CLASS_LOSSES, ids=repr)
+def test_labels_are_of_a_class(loss, tmp_path):
+    net = shaken(Sequential(Affine(3), loss), ROWS)
+    module, x = export(net, tmp_path), samples(net)
+    for labels, said in [
+        ([0, 1, 3, 2, 7], "expected labels from 0 to 2, got 3"),
+        ([0, 1, -2, 2, 0], "expected labels from 0 to 2, got -2"),
+        (["a", "b", "a", "b", "a"], "expected integers as labels, got <U1"),
+        ([[0], [1], [2], [0], [1]], r"expected a label for each of the scores of shape \(5, 3\), got shape \(5, 1\)"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            module.loss(x, labels)
+    with pytest.raises(ValueError, match="expected"):
+        module.loss(x, [0.0, 1.0, 2.0, 0.0, 1.0])
+    labels = [0, 1, 2, 2, 0] if getattr(loss, "ignore_index", None) is None else [0, 1, 2, -1, 0]
+    assert module.loss(x, labels) == pytest.approx(net.eval().forward(x, labels), rel=1e-5)
+
+
+def test_labels_by_their_names(tmp_path):
+    net = shaken(Sequential(Affine(3), SoftmaxCrossEntropy()), ROWS)
+    module, x = export(net, tmp_path, classes=("cat", "dog", "eel")), samples(net)
+    expected = net.eval().forward(x, [0, 2, 1, 1, 0])
+    for names in (["cat", "eel", "dog", "dog", "cat"], np.array(["cat", "eel", "dog", "dog", "cat"], object)):
+        assert module.loss(x, names) == pytest.approx(expected, rel=1e-5)
+    assert module.loss(x, module.classify(x)) > 0
+    with pytest.raises(ValueError, match="no such class: cow; there are cat, dog, eel"):
+        module.loss(x, ["cat", "eel", "dog", "dog", "cow"])
+
+
+@pytest.mark.parametrize("loss", [*CLASS_LOSSES[:4:2], SoftmaxCrossEntropy(reduction="sum")], ids=repr)
+def test_no_loss_is_not_minus_zero(loss, tmp_path):
+    net = Sequential(Affine(2, bias=False), loss)
+    net.build((2,))
+    net.params["affine1.W"].data[:] = [[200, 0], [0, 200]]
+    module = export(net, tmp_path)
+    assert repr(module.loss(np.eye(2), [0, 1])) == "0.0"
+
+
+def test_pixels(tmp_path):
+    net = shaken(Sequential(Conv2D(2, 3)), IMAGES)
+    module = export(net, tmp_path, pixels=True)
+    x = np.random.default_rng(0).integers(256, size=(3, *IMAGES)).astype(np.uint8)
+    expected = net.predict((x / 255).astype(np.float32))
+    np.testing.assert_allclose(module.forward(x), expected, rtol=1e-5)
+    np.testing.assert_allclose(module.forward((x / 255).astype(np.float32)), expected, rtol=1e-5)
+    assert module.forward.__doc__.splitlines() == [
+        "(N, 2, 6, 5) -> (N, 2, 4, 3). Pixels are from 0 to 1; bytes (uint8) are divided by 255."
+    ]
 
 
 # ---- what cannot be exported
@@ -457,6 +578,14 @@ def test_names_that_python_cannot_import(name, tmp_path):
     net = shaken(Sequential(Affine(3)), ROWS)
     with pytest.raises(ValueError, match=r"expected a name that Python can import, like net\.py"):
         export_numpy(net, tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["numpy", "typing", "class", "sys", "pathlib", "handbrew", "None"])
+def test_names_that_mean_something_else(name, tmp_path):
+    net = shaken(Sequential(Affine(3)), ROWS)
+    with pytest.raises(ValueError, match=rf"{name}\.py: .* that name .*; choose another, like net\.py"):
+        export_numpy(net, tmp_path / f"{name}.py")
+    assert not [*tmp_path.iterdir()]
 
 
 def test_the_net_stays_as_it_was(tmp_path):

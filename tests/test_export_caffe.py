@@ -147,6 +147,14 @@ def test_the_softmax_loss(loss, tmp_path):
     np.testing.assert_allclose(module.predict(x), net.predict(x), atol=1e-6)
 
 
+def test_labels_that_are_no_class(tmp_path):
+    net = shaken(Sequential(Affine(3), CaffeSoftmaxLoss(ignore_label=9)), ROWS)
+    module, x = export(net, tmp_path), samples(net)
+    assert module.loss(x, [0.0, 1, 9, 2, 9]) == pytest.approx(net.forward(x, [0.0, 1, 9, 2, 9]), rel=1e-6)
+    with pytest.raises(ValueError, match="expected labels from 0 to 2, got 3"):
+        module.loss(x, [0.0, 1, 3, 2, 1])
+
+
 def test_losses_that_are_as_large_as_caffe_lets_them_be(tmp_path):
     net = Sequential(ReLU(), CaffeSoftmaxLoss())
     net.build(ROWS)
@@ -159,6 +167,9 @@ def test_other_losses(tmp_path):
     net = shaken(Sequential(Affine(3), CaffeEuclideanLoss()), ROWS)
     module, x = export(net, tmp_path), samples(net)
     assert module.loss(x, x[:, :3]) == pytest.approx(net.forward(x, x[:, :3]), rel=1e-6)
+    assert module.loss(x, x[:, :3].reshape(5, 3, 1)) == module.loss(x, x[:, :3])  # as Caffe does
+    with pytest.raises(ValueError, match="cannot reshape array of size 5"):
+        module.loss(x, x[:, 0])
     net = shaken(Sequential(Affine(3), CaffeHingeLoss()), ROWS)
     np.testing.assert_allclose(export(net, tmp_path, backward=False).predict(x), net.predict(x), atol=1e-6)
 

@@ -402,7 +402,45 @@ def test_mistyped_files(tmp_path, content):
         np.testing.assert_array_equal(array, before[name])
 
 
-@pytest.mark.parametrize("case", ["empty", "text", "png", "pickle", "empty zip"])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickle_of_pytorchs(zipped, tmp_path):
+    path, net = tmp_path / "model.pt", Sequential(Affine(2))
+    if zipped:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("model/data.pkl", pickle.dumps({}))
+            archive.writestr("model/data/0", bytes(8))
+    else:
+        path.write_bytes(pickle.dumps({"0.weight": [1.0]}, 2))
+    net.build((2,))
+    for read in (load_net, read_weights, net.load, lambda path: net.load(path, torch_names=True)):
+        with pytest.raises(FileFormatError) as error:
+            read(path)
+        assert str(error.value) == (
+            f"{path}: a PyTorch pickle, which handbrew never reads; in PyTorch: "
+            "from safetensors.torch import save_file; "
+            f"save_file(torch.load({str(path)!r}, weights_only=True), 'model.safetensors')"
+        )
+
+
+@pytest.mark.parametrize(("ending", "said"), [
+    ("onnx", "load_onnx({path!r})"),
+    ("caffemodel", "load_caffe('net.prototxt', {path!r})"),
+    ("prototxt", "load_caffe({path!r})"),
+])  # fmt: skip
+def test_files_of_other_readers(ending, said, tmp_path):
+    path, net = tmp_path / f"lenet.{ending}", Sequential(Affine(2))
+    net.build((2,))
+    path.write_bytes(b"\x08\x07name: ")
+    for read in (load_net, read_weights, net.load):
+        with pytest.raises(FileFormatError) as error:
+            read(path)
+        assert f"expected a safetensors or npz file; {said.format(path=str(path))} reads" in str(error.value)
+    net.save(tmp_path / "net.npz")
+    (tmp_path / "net.npz").replace(path)
+    load_net(path)  # what it is counts, whatever its name says
+
+
+@pytest.mark.parametrize("case", ["empty", "text", "png", "empty zip"])
 def test_mistyped_files_are_told_apart(tmp_path, case):
     (tmp_path / "net.npz").write_bytes(MISTYPED[case])
     with pytest.raises(FileFormatError, match="expected a safetensors or npz file, got one that starts with b"):

@@ -117,8 +117,128 @@ def test_a_map_of_beginnings(tmp_path):
     path = write(tmp_path / "parallel.safetensors", arrays)
     x, y = stored("nested")
     net = built(nested(), *x.shape[1:])
-    net.load(path, torch_names={"module": "nowhere", "module.net": ""})  # the longest counts
+    net.load(path, torch_names={"module": "norm", "module.net": ""})  # the longest counts
     np.testing.assert_allclose(net.predict(x), y, rtol=1e-5, atol=1e-5)
+
+
+def test_a_map_after_a_prefix(tmp_path):
+    x, y = stored("sequential")
+    arrays = {f"module.{name}": a for name, a in read_safetensors(STORED / "sequential.safetensors")[0].items()}
+    arrays |= {f"module.fc.{last}": arrays.pop(f"module.8.{last}") for last in ("weight", "bias")}
+    net = built(chain(), 2, 6, 5)
+    net.load(write(tmp_path / "file.safetensors", arrays), torch_names={"module": "", "fc": "affine2"})
+    np.testing.assert_allclose(net.predict(x), y, rtol=1e-5, atol=1e-5)
+
+
+def test_a_layer_called_as_the_prefix(tmp_path):
+    net = built(Sequential(Affine(2).named("module")), 2)
+    arrays = {"module.module.weight": np.ones((2, 2)), "module.module.bias": np.ones(2)}
+    net.load(write(tmp_path / "file.safetensors", arrays), torch_names={"module": ""})
+
+
+def lines(net, path, **options):
+    with pytest.raises(StateError) as error:
+        net.load(path, **options)
+    return [line.strip() for line in str(error.value).splitlines()[1:]]
+
+
+def test_a_map_to_a_layer_that_is_not_there():
+    net = built(chain(), 2, 6, 5)
+    said = lines(net, STORED / "sequential.safetensors", torch_names={"0": "conv2d", "1": "xyz", "8": "affine2.W"})
+    assert said[:3] == [
+        "unknown: torch_names has '0': 'conv2d', a layer which the net has not; did you mean 'conv2d1'?",
+        "unknown: torch_names has '1': 'xyz', a layer which the net has not",
+        "unknown: torch_names has '8': 'affine2.W', a layer which the net has not; did you mean 'affine2'?",
+    ]
+
+
+def test_two_names_for_one_layer(tmp_path):
+    net = built(Sequential(Affine(2).named("a"), Affine(2).named("b")), 2)
+    arrays = {"x.weight": np.ones((2, 2)), "x.bias": np.ones(2), "y.weight": np.zeros((2, 2)), "y.bias": np.ones(2)}
+    path = write(tmp_path / "file.safetensors", arrays)
+    assert lines(net, path, torch_names={"x": "a", "y": "a"}) == [
+        "a.W: the file has two for it, x.weight and y.weight (torch_names has 'x': 'a', 'y': 'a')",
+        "missing: b.W (2, 2)",
+        "missing: b.b (2,)",
+    ]
+    arrays = {"0.weight": np.ones((2, 2)), "0.bias": np.ones(2), "y.weight": np.zeros((2, 2)), "y.bias": np.ones(2)}
+    path = write(tmp_path / "file.safetensors", arrays)
+    said = lines(net, path, torch_names={"y": "a"})
+    assert said[0] == "a.W: the file has two for it, 0.weight and y.weight (torch_names has 'y': 'a')"
+
+
+@pytest.mark.parametrize("prefix", ["module", "model.net"])
+@pytest.mark.parametrize("modules", [True, {"8": "affine2"}])
+def test_a_prefix_that_all_names_have(prefix, modules, tmp_path):
+    stored = read_safetensors(STORED / "sequential.safetensors")[0]
+    path = write(tmp_path / "file.safetensors", {f"{prefix}.{name}": a for name, a in stored.items()})
+    net = built(chain(), 2, 6, 5)
+    said = lines(net, path, torch_names=modules)
+    assert said[0] == f"all of the file's names begin with {prefix}.; torch_names={{{prefix!r}: ''}} takes that away"
+    net.load(path, torch_names={prefix: ""} | ({} if modules is True else modules))
+    path = write(tmp_path / "file.safetensors", {f"{prefix}.layer{name}": a for name, a in stored.items()})
+    assert not any("takes that away" in line for line in lines(net, path, torch_names=modules))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"torch_names": "yes"}, "torch_names: expected True, False or a dict of strings, got 'yes'"),
+        ({"torch_names": 1}, "torch_names: expected True, False or a dict of strings, got 1"),
+        ({"torch_names": {0: "a"}}, "torch_names: expected names as strings, got {0: 'a'}"),
+        ({"torch_names": {"0": 3}}, "torch_names: expected names as strings, got {'0': 3}"),
+        ({"names": {"a.W": None}}, "names: expected names as strings, got {'a.W': None}"),
+        ({"names": ["a.W"]}, r"names: expected a dict of strings, got \['a.W'\]"),
+        ({"names": True}, "names: expected a dict of strings, got True"),
+    ],
+)
+def test_maps_of_other_types(options, said, tmp_path):
+    net = built(Sequential(Affine(2).named("a")), 2)
+    path = write(tmp_path / "file.safetensors", {"a.weight": np.ones((2, 2)), "a.bias": np.ones(2)})
+    with pytest.raises(TypeError, match=said):
+        net.load(path, **options)
+
+
+def test_weights_that_are_tied_there(tmp_path):
+    """safetensors stores one of the two names only."""
+    net = built(Sequential(Embedding(7, 3).named("emb"), Affine(7, bias=False).named("head")), 2)
+    W = np.arange(21, dtype=np.float32).reshape(7, 3)
+    path = write(tmp_path / "file.safetensors", {"emb.weight": W})
+    net.load(path, names={"head.W": "emb.weight"}, torch_names=True)
+    np.testing.assert_array_equal(net.params["emb.W"].data, W)
+    np.testing.assert_array_equal(net.params["head.W"].data, W.T)
+    path = write(tmp_path / "file.safetensors", {"head.weight": W + 1})
+    net.load(path, names={"emb.W": "head.weight"}, torch_names=True)
+    np.testing.assert_array_equal(net.params["emb.W"].data, W + 1)
+    np.testing.assert_array_equal(net.params["head.W"].data, W.T + 1)
+
+
+def test_a_name_that_is_claimed_is_no_others(tmp_path):
+    net = built(Sequential(Affine(2).named("a"), Affine(2).named("b")), 2)
+    b = np.ones(2, np.float32)
+    arrays = {"b.W": np.eye(2), "x.W": 2 * np.eye(2), "a.b": b, "b.b": b}
+    path = write(tmp_path / "file.safetensors", arrays)
+    net.load(path, names={"a.W": "b.W", "b.W": "x.W"})
+    np.testing.assert_array_equal(net.params["b.W"].data, 2 * np.eye(2))
+    arrays = {"1.weight": np.eye(2), "b.weight": 2 * np.eye(2), "a.bias": b, "b.bias": b}
+    net.load(write(tmp_path / "file.safetensors", arrays), {"a.W": "1.weight"}, torch_names=True)
+    np.testing.assert_array_equal(net.params["a.W"].data, np.eye(2))
+    np.testing.assert_array_equal(net.params["b.W"].data, 2 * np.eye(2))
+
+
+def test_a_transposed_matrix_is_called_so(tmp_path):
+    net = built(Sequential(Affine(3, bias=False).named("a")), 2)
+    path = write(tmp_path / "file.safetensors", {"odd": np.ones((3, 2))})
+    said = "a.W, the file's odd: expected shape (2, 3), got (3, 2) (transposed; torch_names=True turns a Linear's)"
+    assert lines(net, path, names={"a.W": "odd"}) == [said]
+
+
+def test_a_place_of_very_many_digits(tmp_path):
+    net = built(Sequential(Affine(2).named("a")), 2)
+    digits = "1" * 5000
+    arrays = {f"{digits}.weight": np.ones((2, 2)), "\u0663.bias": np.ones(2), "0.bias": np.ones(2)}
+    said = lines(net, write(tmp_path / "file.safetensors", arrays), torch_names=True)
+    assert said == [f"unknown: {'1' * 77}… (2, 2)", "unknown: \u0663.bias (2,)", "missing: a.W (2, 2)"]
 
 
 def test_names_of_ones_own(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 
 from handbrew.data import FileFormatError
 from handbrew.data.wire import fields
@@ -16,6 +17,7 @@ _BEGINNINGS = (
     (b"\x80\x02", "is a pickle, as of PyTorch; handbrew unpickles nothing"),
 )
 _PAGES = (b"<!doctype html", b"<html", b"<?xml")
+STATE = ".solverstate.safetensors"  # how the name of a snapshot of a Caffe training ends
 _LOOKED_AT = 1024  # bytes, or fields
 # Other messages that begin with an integer, by fields that they have: an ONNX model's graph and operators' versions,
 # the values of an array, and the name of the weights that belong to a solver's state.
@@ -34,6 +36,16 @@ def told(data: bytes) -> str | None:
     if data[:_LOOKED_AT].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGES):
         return "is a web page, not the file itself; download it again, by its raw address"
     return None
+
+
+def told_of_safetensors(path: Path, begin: bytes) -> str | None:
+    """As ``told``, of such a file: a snapshot of a training, say; ``None`` if it is none."""
+    if begin[4:8] != bytes(4) or begin[8:10] != b'{"':  # the header's length, in eight bytes, and the header
+        return None
+    if not path.name.endswith(STATE):
+        return "is a safetensors file, not a caffemodel; net.load(path) reads it into a net"
+    model = path.name.removesuffix(STATE) + ".caffemodel"
+    return f"is a snapshot of a training; --snapshot goes on from it, and its weights are in {model}"
 
 
 def told_of_weights(data: bytes, error: FileFormatError) -> str | None:

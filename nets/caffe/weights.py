@@ -14,7 +14,7 @@ from ..files import write_atomically
 from .blobs import Array, decode_blob, encode_blob
 from .legacy_fields import V1_TYPES
 from .reading import reading
-from .sniff import told_of_weights
+from .sniff import told_of_safetensors, told_of_weights
 from .v0 import type_of_v0
 from .wire import encode
 
@@ -70,6 +70,8 @@ def read_caffemodel(path: str | PathLike[str]) -> list[LayerWeights]:
         data = file.read()
     if not data:
         raise FileFormatError(f"{path}: is empty; expected a caffemodel")
+    if (said := told_of_safetensors(path, data[:10])) is not None:
+        raise FileFormatError(f"{path}: {said}")
     with reading(path):
         try:
             return _read_net(memoryview(data))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import keyword
+import sys
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from ..net import Net
 
 Array = np.ndarray[Any, np.dtype[Any]]
+TAKEN = sys.stdlib_module_names | {"numpy", "handbrew"}
 Scale = tuple[Sequence[float], Sequence[float]]
 
 
@@ -35,6 +38,7 @@ def export_numpy(
     scale: Scale | None = None,
     classes: Sequence[str] | None = None,
     target_scale: Scale | None = None,
+    pixels: bool = False,
 ) -> None:
     """Write a built net as one Python file that needs NumPy only, and its weights into an ``.npz`` beside it.
 
@@ -53,6 +57,8 @@ def export_numpy(
         Their names, for ``classify(x)``.
     target_scale : (means, deviations), optional
         What the targets were standardised with: ``predict`` then gives quantities in their own units.
+    pixels : bool
+        Samples are pixels from 0 to 1: ``forward`` then divides bytes (uint8) by 255.
 
     Raises
     ------
@@ -60,11 +66,13 @@ def export_numpy(
         If the net has no parameters yet.
     ValueError
         If it has layers that are not known here, such as your own; it lists them all, and nothing is written. Or if
-        the path does not end in ``.py``.
+        the path does not end in ``.py``, or is what Python calls something else, as ``numpy.py`` is.
     """
     path = Path(path)
     if path.suffix != ".py" or not path.stem.isidentifier():
         raise ValueError(f"{path}: expected a name that Python can import, like net.py")
+    if keyword.iskeyword(path.stem) or path.stem in TAKEN:
+        raise ValueError(f"{path}: Python means something else by that name already; choose another, like net.py")
     if net.in_shape is None:
         raise NotBuiltError(f"{net.where}: not built; call build(in_shape), batch axis left out, or forward once")
     scales: dict[str, Array] = {}
@@ -82,7 +90,7 @@ def export_numpy(
         raise ValueError(
             f"{net.where}: cannot be exported, since there is no plain function for\n  " + "\n  ".join(traced.unknown)
         )
-    passes = Passes(traced, backward)
+    passes = Passes(traced, backward, pixels)
     wording = Wording(
         type(net).__name__, path.stem, net.dtype.name, backward, net.loss, classes, target_scale is not None
     )

@@ -31,7 +31,7 @@ _PLAIN: dict[
     hb.SigmoidCrossEntropy: (errors.sigmoid_cross_entropy, ("pos_weight", "reduction")),
     hb.MeanSquaredError: (errors.mean_squared_error, ("reduction",)),
     hb.EuclideanLoss: (errors.euclidean_loss, ("reduction",)),
-    CaffeEuclideanLoss: (errors.euclidean_loss, ("reduction",)),
+    CaffeEuclideanLoss: (caffe.caffe_euclidean_loss, ()),
     hb.MeanAbsoluteError: (errors.mean_absolute_error, ("reduction",)),
     hb.Huber: (errors.huber, ("delta", "reduction")),
     hb.MulticlassHinge: (losses.multiclass_hinge, ("margin", "axis", "reduction")),

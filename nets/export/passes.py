@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .call import Call
-from .plain_entry import as_target, check
+from .plain_entry import as_target, check, pixels
 from .sources import back_of
 from .steps import DTYPE, Step, Traced, quoted
 
@@ -17,10 +17,11 @@ from .steps import DTYPE, Step, Traced, quoted
 class Passes:
     """Writes the passes of a traced net; ``used`` collects the functions that they call."""
 
-    def __init__(self, traced: Traced, backward: bool) -> None:
+    def __init__(self, traced: Traced, backward: bool, bytes_too: bool = False) -> None:
         self.traced = traced
+        self.bytes_too = bytes_too  # whether samples are pixels, which may come as bytes
         self.v = "v." if backward else ""  # where the values are: kept for backward, or local
-        self.used: list[Any] = [check, *([as_target] if traced.losses else [])]
+        self.used: list[Any] = [check, *([as_target] if traced.losses else []), *([pixels] if bytes_too else [])]
         self.reached: list[str] = []  # parameters that backward gives a gradient
 
     def call(self, call: Call, inputs: Sequence[str], arrays: dict[str, str], dy: str | None = None) -> str:
@@ -42,10 +43,14 @@ class Passes:
         """Of ``forward``."""
         t, v = self.traced, self.v
         taken, made = (", ".join(batch(t.shape_of(name)) for name in names) for names in (t.inputs, t.outputs))
-        lines = [f"def forward({', '.join(t.inputs)}):", f'    """{taken} -> {made}."""']
+        said = " Pixels are from 0 to 1; bytes (uint8) are divided by 255." if self.bytes_too else ""
+        lines = [f"def forward({', '.join(t.inputs)}):", f'    """{taken} -> {made}.{said}"""']
+        if t.losses:
+            lines.append("    vars(v).clear()  # and with it the target of an earlier loss")
         for name, shape in t.inputs.items():
             dtype = "int" if name in t.integers else "np.float64" if t.scaled else "DTYPE"
-            lines.append(f"    {v}{name} = check({name}, {_literal(shape)}, {dtype})")
+            given = f"pixels({name})" if self.bytes_too and name not in t.integers else name
+            lines.append(f"    {v}{name} = check({given}, {_literal(shape)}, {dtype})")
         for step in t.steps:
             if step.comment:
                 lines.append(f"    # {step.comment}")
@@ -54,8 +59,8 @@ class Passes:
             lines.append(f"    {outputs} = {text}  # {', '.join(map(batch, step.shapes))}")
         return [*lines, f"    return {', '.join(v + name for name in t.outputs)}"]
 
-    def loss(self, scaled: bool) -> list[str]:
-        """Of ``loss``; ``scaled``: targets come in their own units."""
+    def loss(self, scaled: bool, named: bool) -> list[str]:
+        """Of ``loss``; ``scaled``: targets come in their own units; ``named``: or by the names of classes."""
         t = self.traced
         lines = [f"def loss({', '.join([*t.inputs, *t.targets])}):"]
         lines += [
@@ -64,7 +69,7 @@ class Passes:
         ]
         for name in t.targets:
             own = f'(np.asarray({name}) - P["target mean"]) / P["target deviation"]' if scaled else name
-            lines.append(f"    v.{name} = as_target({own}, DTYPE)")
+            lines.append(f"    v.{name} = as_target({own}, DTYPE{', CLASSES' if named else ''})")
         terms = []
         for term in t.losses:
             text = self.call(term.call, [f"v.{term.scores}", f"v.{term.target}"], {})
@@ -78,6 +83,7 @@ class Passes:
         arguments = "*dys" if several else "dy=None" if t.losses else "dy"
         lines = [f"def backward({arguments}):"]
         lines.append(f'    """dx, with each parameter\'s gradient in G, from the gradient of {what}."""')
+        lines += self._refuse_too_early(several)
         lines.append("    G.clear()")
         ends = [name for name in t.outputs if name not in t.integers]
         given = list[str]()
@@ -103,6 +109,18 @@ class Passes:
             lines += self._back_through(step, have)
         self.reached = [name for name in t.weights if f"G[{quoted(name)}]" in have]
         return [*lines, f"    return {', '.join(f'd.{name}' if f'd.{name}' in have else 'None' for name in t.inputs)}"]
+
+    def _refuse_too_early(self, several: bool) -> list[str]:
+        """What says that there is nothing to go back from yet."""
+        t = self.traced
+        given, first = ", ".join(t.inputs), next(iter(t.inputs))
+        lines = [f'    if not hasattr(v, "{first}"):', f'        raise ValueError("call forward({given}) first")']
+        if t.losses:
+            missing = f'not hasattr(v, "{t.targets[-1]}")'
+            both = ", ".join([*t.inputs, *t.targets])
+            start = f"    if {'not dys' if several else 'dy is None'} and {missing}:"
+            lines = [start, f'        raise ValueError("call loss({both}) first")', *lines]
+        return lines
 
     def _back_through(self, step: Step, have: dict[str, None]) -> list[str]:
         """The gradients of one step; ``have``: those that are there, to be added to."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .plain_activations import log_softmax, softmax
+from .plain_errors import euclidean_loss, euclidean_loss_back
 from .plain_linear import affine, affine_back, along
 from .plain_losses import one_hot
 from .plain_normalization import batch_norm
@@ -110,7 +111,9 @@ def counted_labels(
     scores: Array, labels: Array, axis: int, ignore_label: int | None, normalization: str
 ) -> tuple[Array, float]:
     """1 at each label that counts, 0 elsewhere; and what the sum of the losses is divided by."""
-    right = one_hot(labels.astype(int).reshape(scores.shape[:axis] + scores.shape[axis + 1 :]), scores, axis)
+    right = one_hot(
+        labels.astype(int).reshape(scores.shape[:axis] + scores.shape[axis + 1 :]), scores, axis, ignore_label
+    )
     if ignore_label is not None and 0 <= ignore_label < scores.shape[axis]:
         right[(slice(None),) * axis + (ignore_label,)] = 0
     samples = int(np.prod(scores.shape[:axis]))
@@ -123,7 +126,7 @@ def caffe_softmax_loss(
 ) -> float:
     """-log p of each label,  p = softmax(scores), where the smallest p that counts is float32's smallest number."""
     right, divisor = counted_labels(scores, labels, axis, ignore_label, normalization)
-    losses = np.minimum(-(right * log_softmax(scores, axis)).sum(axis=axis), -np.log(np.finfo(np.float32).tiny))
+    losses = np.minimum((right * -log_softmax(scores, axis)).sum(axis=axis), -np.log(np.finfo(np.float32).tiny))
     return float(losses.sum(dtype=np.float64) / divisor)
 
 
@@ -138,3 +141,13 @@ def caffe_softmax_loss_back(
     """p - onehot(label) where the label counts, divided as the loss is."""
     right, divisor = counted_labels(scores, labels, axis, ignore_label, normalization)
     return (softmax(scores, axis) * right.sum(axis=axis, keepdims=True) - right) * (dloss / divisor)
+
+
+def caffe_euclidean_loss(scores: Array, target: Array) -> float:
+    """Half the sum of (scores - target)², for every sample; the target is of any shape that holds as many numbers."""
+    return euclidean_loss(scores, target.reshape(scores.shape))
+
+
+def caffe_euclidean_loss_back(dloss: float, scores: Array, target: Array) -> Array:
+    """scores - target."""
+    return euclidean_loss_back(dloss, scores, target.reshape(scores.shape))

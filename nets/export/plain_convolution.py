@@ -73,10 +73,10 @@ def conv2d_back(
     x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
     dx, dW = [], []
     images = zip(np.split(dy, groups, axis=1), np.split(x, groups, axis=1), np.split(W, groups), strict=True)
-    for d, part, kernel in images:
-        seen = windows(part, kernel.shape[2:], stride, dilation)[:, :, : d.shape[2], : d.shape[3]]
-        dW.append(np.tensordot(d, seen, axes=((0, 2, 3), (0, 2, 3))))
-        dx.append(spread(d, kernel, part.shape[2:], stride, dilation))
+    for dpart, part, kernel in images:
+        seen = windows(part, kernel.shape[2:], stride, dilation)[:, :, : dy.shape[2], : dy.shape[3]]
+        dW.append(np.tensordot(dpart, seen, axes=((0, 2, 3), (0, 2, 3))))
+        dx.append(spread(dpart, kernel, part.shape[2:], stride, dilation))
     return inside(np.concatenate(dx, axis=1), padding), np.concatenate(dW), dy.sum(axis=(0, 2, 3))
 
 
@@ -92,8 +92,8 @@ def conv_transpose2d(
 ) -> Array:
     """y[n, o, s h + d i - p, s w + d j - p] = b[o] + Σ W[c, o, i, j] x[n, c, h, w]."""
     size = [
-        s * (n - 1) + d * (k - 1) + 1 + more
-        for n, k, s, d, more in zip(x.shape[2:], W.shape[2:], stride, dilation, output_padding, strict=True)
+        s * (n - 1) + hole * (k - 1) + 1 + more
+        for n, k, s, hole, more in zip(x.shape[2:], W.shape[2:], stride, dilation, output_padding, strict=True)
     ]
     pairs = zip(np.split(x, groups, axis=1), np.split(W, groups), strict=True)
     y = np.concatenate([spread(part, kernel, tuple(size), stride, dilation) for part, kernel in pairs], axis=1)
@@ -117,8 +117,8 @@ def conv_transpose2d_back(
     padded = np.pad(dy, ((0, 0), (0, 0), (top, bottom), (left, right)))
     dx, dW = [], []
     images = zip(np.split(padded, groups, axis=1), np.split(x, groups, axis=1), np.split(W, groups), strict=True)
-    for d, part, kernel in images:
-        seen = windows(d, kernel.shape[2:], stride, dilation)[:, :, : x.shape[2], : x.shape[3]]
+    for dpart, part, kernel in images:
+        seen = windows(dpart, kernel.shape[2:], stride, dilation)[:, :, : x.shape[2], : x.shape[3]]
         dx.append(np.tensordot(seen, kernel, axes=((1, 4, 5), (1, 2, 3))).transpose(0, 3, 1, 2))
         dW.append(np.tensordot(part, seen, axes=((0, 2, 3), (0, 2, 3))))
     return np.concatenate(dx, axis=1), np.concatenate(dW), dy.sum(axis=(0, 2, 3))

@@ -19,16 +19,28 @@ def check(x: Any, shape: tuple[int, ...], dtype: Any) -> Array:
     return x.astype(dtype)
 
 
-def as_target(target: Any, dtype: Any) -> Array:
-    """Labels as they are, quantities in the precision of the net."""
+def pixels(x: Any) -> Array:
+    """Numbers as they are, bytes as parts of 255."""
+    x = np.asarray(x)
+    return x / np.float32(255) if x.dtype == np.uint8 else x
+
+
+def as_target(target: Any, dtype: Any, classes: tuple[str, ...] = ()) -> Array:
+    """Labels as integers, the places of names among the classes; quantities in the precision of the net."""
     target = np.asarray(target)
+    if classes and target.dtype.kind in "UO":
+        names = [str(name) for name in target.ravel().tolist()]
+        for name in names:
+            if name not in classes:
+                raise ValueError(f"no such class: {name}; there are {', '.join(classes)}")
+        return np.array([classes.index(name) for name in names], int).reshape(target.shape)
     return target.astype(dtype) if target.dtype.kind == "f" else target
 
 
 def difference(found: Any, expected: Any) -> float:
-    """The largest difference, as a part of the largest number expected; infinite if the shapes differ.
+    """The largest difference, divided by the largest number expected; infinite if the shapes differ.
 
-    Where all that is expected is as small as a rounding error, as a part of 1e-6.
+    If even that number is below a millionth, and so may be a rounding error, the divisor is a millionth.
     """
     found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
     if found.shape != expected.shape:

@@ -16,8 +16,8 @@ def affine(x: Array, W: Array, b: Any = 0.0) -> Array:
 
 def affine_back(dy: Array, x: Array, W: Array, b: Any = 0.0) -> tuple[Array, Array, Array]:
     """dx = dy Wᵀ,  dW = xᵀ dy,  db = sum of dy over rows."""
-    rows, d = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])
-    return dy @ W.T, rows.T @ d, d.sum(axis=0)
+    rows, drows = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])
+    return dy @ W.T, rows.T @ drows, drows.sum(axis=0)
 
 
 def embedding(i: Array, W: Array, b: Any = 0.0) -> Array:
@@ -27,10 +27,10 @@ def embedding(i: Array, W: Array, b: Any = 0.0) -> Array:
 
 def embedding_back(dy: Array, i: Array, W: Array, b: Any = 0.0) -> tuple[None, Array, Array]:
     """dW[i] = sum of dy over the places that hold i,  db = sum of dy; integers have no gradient."""
-    d = dy.reshape(-1, dy.shape[-1])
+    drows = dy.reshape(-1, dy.shape[-1])
     dW = np.zeros_like(W)
-    np.add.at(dW, i.ravel(), d)
-    return None, dW, d.sum(axis=0)
+    np.add.at(dW, i.ravel(), drows)
+    return None, dW, drows.sum(axis=0)
 
 
 def along(v: Array, x: Array, axis: int = 1) -> Array:
@@ -38,10 +38,10 @@ def along(v: Array, x: Array, axis: int = 1) -> Array:
     return v.reshape(*v.shape, *[1] * (x.ndim - axis - v.ndim))
 
 
-def sum_to(d: Array, shape: tuple[int, ...], axis: int = 1) -> Array:
+def sum_to(dy: Array, shape: tuple[int, ...], axis: int = 1) -> Array:
     """The gradient of what `along` has broadcast: the sum over all axes that it has not."""
-    others = (*range(axis), *range(axis + len(shape), d.ndim))
-    return d.sum(axis=others).reshape(shape)
+    others = (*range(axis), *range(axis + len(shape), dy.ndim))
+    return dy.sum(axis=others).reshape(shape)
 
 
 def scale(x: Array, a: Array, b: Any = None, axis: int = 1) -> Array:

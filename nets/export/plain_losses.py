@@ -11,10 +11,17 @@ from .plain_activations import log_softmax, softmax
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def one_hot(labels: Array, scores: Array, axis: int = 1) -> Array:
-    """1 at each label along the classes' axis, 0 elsewhere; nothing at labels that are no class."""
+def one_hot(labels: Array, scores: Array, axis: int = 1, ignore: int | None = None) -> Array:
+    """1 at each label along the classes' axis, 0 elsewhere; a ValueError for labels that are no class."""
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"expected integers as labels, got {labels.dtype}")
     if labels.shape != scores.shape[:axis] + scores.shape[axis + 1 :]:
         raise ValueError(f"expected a label for each of the scores of shape {scores.shape}, got shape {labels.shape}")
+    wrong = (labels < 0) | (labels >= scores.shape[axis])
+    if ignore is not None:
+        wrong &= labels != ignore
+    if wrong.any():
+        raise ValueError(f"expected labels from 0 to {scores.shape[axis] - 1}, got {labels[wrong][0]}")
     classes = np.arange(scores.shape[axis]).reshape(-1, *[1] * (scores.ndim - 1 - axis))
     return (np.expand_dims(labels, axis) == classes).astype(scores.dtype)
 
@@ -29,13 +36,16 @@ def class_shares(
     reduction: str,
 ) -> tuple[Array, float]:
     """How much -log p of each class counts at each position, and what the sum of all that is divided by."""
+    soft = target.dtype.kind == "f"
     q, counted = target, np.ones(scores.shape[:axis] + scores.shape[axis + 1 :], scores.dtype)
-    if target.dtype.kind != "f":
-        q = one_hot(target, scores, axis)
+    if soft and target.shape != scores.shape:
+        raise ValueError(f"expected integers as labels, or probabilities of the scores' shape, got {target.dtype}")
+    if not soft:
+        q = one_hot(target, scores, axis, ignore_index)
         counted = counted if ignore_index is None else (target != ignore_index).astype(scores.dtype)
     weight = np.ones(scores.shape[axis]) if class_weight is None else np.array(class_weight)
     weight = weight.astype(scores.dtype).reshape(-1, *[1] * (scores.ndim - 1 - axis))
-    divisor = counted if target.dtype.kind == "f" else (q * weight).sum(axis=axis) * counted
+    divisor = counted if soft else (q * weight).sum(axis=axis) * counted
     smooth = (1 - label_smoothing) * q + label_smoothing / scores.shape[axis]
     total = 1.0 if reduction == "sum" else float(divisor.sum())
     return weight * smooth * np.expand_dims(counted, axis), total or np.inf
@@ -44,7 +54,7 @@ def class_shares(
 def softmax_cross_entropy(scores: Array, labels: Array, axis: int = 1) -> float:
     """-log p of each label,  p = softmax(scores), on average."""
     right = one_hot(labels, scores, axis)
-    return float(-(right * log_softmax(scores, axis)).sum(dtype=np.float64) / labels.size)
+    return float((right * -log_softmax(scores, axis)).sum(dtype=np.float64) / labels.size)
 
 
 def softmax_cross_entropy_back(dloss: float, scores: Array, labels: Array, axis: int = 1) -> Array:
@@ -63,7 +73,7 @@ def weighted_cross_entropy(
 ) -> float:
     """-log p of each label,  p = softmax(scores); a target of the scores' shape holds probabilities."""
     q, total = class_shares(scores, target, axis, class_weight, ignore_index, label_smoothing, reduction)
-    return float(-(q * log_softmax(scores, axis)).sum(dtype=np.float64) / total)
+    return float((q * -log_softmax(scores, axis)).sum(dtype=np.float64) / total)
 
 
 def weighted_cross_entropy_back(
@@ -91,7 +101,7 @@ def negative_log_likelihood(
 ) -> float:
     """-log p of each label; the scores are log p."""
     q, total = class_shares(scores, target, axis, class_weight, ignore_index, 0.0, reduction)
-    return float(-(q * scores).sum(dtype=np.float64) / total)
+    return float((q * -scores).sum(dtype=np.float64) / total)
 
 
 def negative_log_likelihood_back(

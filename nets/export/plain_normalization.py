@@ -53,11 +53,11 @@ def unit_rows(x: Array, eps: float) -> Array:
     return (x - x.mean(axis=-1, keepdims=True)) / np.sqrt(x.var(axis=-1, keepdims=True) + eps)
 
 
-def unit_rows_back(d: Array, x: Array, eps: float) -> Array:
-    """dx = (d - mean of d - x̂ mean of d x̂) / sqrt(v + eps): m and v depend on x too."""
+def unit_rows_back(dy: Array, x: Array, eps: float) -> Array:
+    """dx = (dy - mean of dy - x̂ mean of dy x̂) / sqrt(v + eps): m and v depend on x too."""
     unit = unit_rows(x, eps)
-    d = d - d.mean(axis=-1, keepdims=True) - unit * (d * unit).mean(axis=-1, keepdims=True)
-    return d / np.sqrt(x.var(axis=-1, keepdims=True) + eps)
+    dx = dy - dy.mean(axis=-1, keepdims=True) - unit * (dy * unit).mean(axis=-1, keepdims=True)
+    return dx / np.sqrt(x.var(axis=-1, keepdims=True) + eps)
 
 
 def grouped(x: Array, groups: int) -> Array:
@@ -87,10 +87,10 @@ def rms_norm(x: Array, gamma: Any = None, eps: float = 1e-5) -> Array:
 
 
 def rms_norm_back(dy: Array, x: Array, gamma: Any = None, eps: float = 1e-5) -> tuple[Array, Array]:
-    """dx = (d - x̂ mean of d x̂) / sqrt(mean of x² + eps),  d = dy gamma,  x̂ = y / gamma."""
+    """dx = (dx̂ - x̂ mean of dx̂ x̂) / sqrt(mean of x² + eps),  dx̂ = dy gamma,  x̂ = y / gamma."""
     length = np.sqrt((x * x).mean(axis=-1, keepdims=True) + eps)
-    unit, d = x / length, dy if gamma is None else dy * gamma
-    dx = (d - unit * (d * unit).mean(axis=-1, keepdims=True)) / length
+    unit, dunit = x / length, dy if gamma is None else dy * gamma
+    dx = (dunit - unit * (dunit * unit).mean(axis=-1, keepdims=True)) / length
     return dx, (dy * unit).sum(axis=tuple(range(x.ndim - 1)))
 
 
@@ -105,8 +105,8 @@ def group_norm_back(
 ) -> tuple[Array, Array, Array]:
     """dgamma = Σ dy x̂,  dbeta = Σ dy, over all axes but the channels'."""
     rows = grouped(x, groups)
-    d = dy if gamma is None else dy * along(gamma, x)
-    dx = unit_rows_back(d.reshape(rows.shape), rows, eps).reshape(x.shape)
+    dunit = dy if gamma is None else dy * along(gamma, x)
+    dx = unit_rows_back(dunit.reshape(rows.shape), rows, eps).reshape(x.shape)
     channels = x.shape[1:2]
     return dx, sum_to(dy * unit_rows(rows, eps).reshape(x.shape), channels), sum_to(dy, channels)
 
@@ -123,11 +123,11 @@ def mvn(x: Array, groups: int, eps: float = 1e-9, normalize_variance: bool = Tru
 def mvn_back(dy: Array, x: Array, groups: int, eps: float = 1e-9, normalize_variance: bool = True) -> Array:
     """dx = (dy - mean of dy) / (s + eps) - x̂ mean of dy x̂ / s,  x̂ = y."""
     rows = grouped(x, groups)
-    d, y = dy.reshape(rows.shape), mvn(x, groups, eps, normalize_variance).reshape(rows.shape)
-    dx = d - d.mean(axis=-1, keepdims=True)
+    drows, y = dy.reshape(rows.shape), mvn(x, groups, eps, normalize_variance).reshape(rows.shape)
+    dx = drows - drows.mean(axis=-1, keepdims=True)
     if normalize_variance:
         s = rows.std(axis=-1, keepdims=True)
-        dx = dx / (s + eps) - y * (d * y).mean(axis=-1, keepdims=True) / np.maximum(s, np.finfo(s.dtype).tiny)
+        dx = dx / (s + eps) - y * (drows * y).mean(axis=-1, keepdims=True) / np.maximum(s, np.finfo(s.dtype).tiny)
     return dx.reshape(x.shape)
 
 

@@ -133,10 +133,10 @@ def reduce(x: Array, operation: str, axis: int = 1, scale: float = 1.0) -> Array
 
 def reduce_back(dy: Array, x: Array, operation: str, axis: int = 1, scale: float = 1.0) -> Array:
     """dy for each term; its share in a mean, times sign(x), or times 2 x."""
-    d = scale * dy.reshape(*dy.shape, *[1] * (x.ndim - axis))
+    dterms = scale * dy.reshape(*dy.shape, *[1] * (x.ndim - axis))
     if operation == "mean":
-        d = d / max(1, int(np.prod(x.shape[axis:])))
-    return d * (np.sign(x) if operation == "abs_sum" else 2 * x if operation == "square_sum" else np.ones_like(x))
+        dterms = dterms / max(1, int(np.prod(x.shape[axis:])))
+    return dterms * (np.sign(x) if operation == "abs_sum" else 2 * x if operation == "square_sum" else np.ones_like(x))
 
 
 def arg_max(x: Array, axis: int = 1, keepdims: bool = False) -> Array:

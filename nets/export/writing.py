@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -23,8 +24,7 @@ HEAD = '''"""{kind}, exported by handbrew. NumPy is all it needs; the weights ar
 import numpy as np
 
 Array = np.ndarray
-Shape = Pair = Borders = tuple
-
+{types}
 DTYPE = np.{dtype}
 with np.load(Path(__file__).with_suffix(".npz"), allow_pickle=False) as file:
     P = {{name: file[name] for name in file.files}}  # what was learned, by layer
@@ -64,7 +64,7 @@ def compose(traced: Traced, wording: Wording, passes: Passes) -> str:
         )
     if traced.losses:
         names.append("loss")
-        blocks.append(_lines(passes.loss(wording.scaled)))
+        blocks.append(_lines(passes.loss(wording.scaled, wording.classes is not None)))
     if wording.backward:
         names.append("backward")
         blocks.append(_lines(passes.backward()))
@@ -74,7 +74,13 @@ def compose(traced: Traced, wording: Wording, passes: Passes) -> str:
     imports += ["import sys", "from pathlib import Path"]
     imports += ["from types import SimpleNamespace"] if wording.backward else []
     imports += ["from typing import Any"] if "Any" in functions else []
-    head = HEAD.format(**wording._asdict(), names=", ".join(names), imports="\n".join(imports))
+    shapes = " = ".join(name for name in ("Shape", "Pair", "Borders") if re.search(rf"\b{name}\b", functions))
+    head = HEAD.format(
+        **wording._asdict(),
+        names=", ".join(names),
+        imports="\n".join(imports),
+        types=f"{shapes} = tuple\n" if shapes else "",
+    )
     if wording.classes is not None:
         head += f"CLASSES = {tuple(map(str, wording.classes))!r}\n"
     head += KEPT if wording.backward else ""
@@ -101,37 +107,44 @@ def _predict(traced: Traced, wording: Wording, passes: Passes) -> list[str]:
 
 def _self_test(traced: Traced, wording: Wording) -> str:
     given = ", ".join(f'TEST["{name}"]' for name in traced.inputs)
-    lines = [
-        "def self_test():",
-        '    """Compare with the stored results, in float64: what differs there is no rounding."""',
-        "    global DTYPE",
-        "    DTYPE = np.float64",
-        "    P.update({name: array.astype(DTYPE) for name, array in P.items()})",
-    ]
     if len(traced.outputs) == 1:
-        lines.append(f'    results = {{"forward": (forward({given}), TEST["forward 0"])}}')
+        lines = [f'results = {{"forward": (forward({given}), TEST["forward 0"])}}']
     else:
         pairs = f'(y, TEST[f"forward {{i}}"]) for i, y in enumerate(forward({given}))'
-        lines.append(f'    results = {{f"forward {{i}}": {pairs}}}')
+        lines = [f'results = {{f"forward {{i}}": {pairs}}}']
     if wording.backward:
         seed = ", ".join(f'TEST["dy {i}"]' for i in range(len(traced.outputs)))
         if traced.losses:
             targets = "".join(f', TEST["{name}"]' for name in traced.targets)
-            lines.append(f'    results["loss"] = loss({given}{targets}), TEST["loss"]')
+            lines.append(f'results["loss"] = loss({given}{targets}), TEST["loss"]')
             seed = ""
         dxs = f"backward({seed})" if len(traced.inputs) > 1 else f"[backward({seed})]"
         lines += [
-            f"    for i, dx in enumerate({dxs}):",
-            "        if dx is not None:",
-            '            results[f"dx {i}"] = dx, TEST[f"dx {i}"]',
-            '    results |= {f"d {name}": (G[name], TEST[f"d {name}"]) for name in P if f"d {name}" in TEST}',
+            f"for i, dx in enumerate({dxs}):",
+            "    if dx is not None:",
+            '        results[f"dx {i}"] = dx, TEST[f"dx {i}"]',
+            'results |= {f"d {name}": (G[name], TEST[f"d {name}"]) for name in P if f"d {name}" in TEST}',
         ]
     lines += [
-        "    for name, (found, expected) in results.items():",
-        '        print(f"{name}: differs by {difference(found, expected):.1e} of its largest number")',
-        "    return all(difference(found, expected) <= 1e-6 for found, expected in results.values())",
+        "for name, (found, expected) in results.items():",
+        '    print(f"{name}: differs by {difference(found, expected):.1e} of its largest number")',
+        "return all(difference(found, expected) <= 1e-6 for found, expected in results.values())",
     ]
-    return _lines(lines)
+    return _lines(
+        [
+            "def self_test():",
+            '    """Compare with the stored results, in float64: what differs there is no rounding."""',
+            "    global DTYPE",
+            "    dtype, learned = DTYPE, dict(P)",
+            "    DTYPE = np.float64",
+            "    P.update({name: array.astype(DTYPE) for name, array in P.items()})",
+            "    try:",
+            *(f"        {line}" for line in lines),
+            "    finally:",
+            "        DTYPE = dtype",
+            "        P.update(learned)",
+        ]
+    )
 
 
 def _lines(lines: Sequence[str]) -> str:

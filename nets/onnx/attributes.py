@@ -86,6 +86,11 @@ class Operator:
         Whether no other operator reads its first output.
     given : set of str
         The values that the user gives: the model's inputs.
+    bias, sum : str
+        An initialiser that is added to its output, and what that makes; empty if there is none.
+    traced : tuple of int or None
+        What a shape, the second input, comes to if the model works it out: with 0 for a size that the first one has in
+        that place.
     """
 
     def __init__(self, node: Any, number: int, version: int, folder: Path) -> None:
@@ -97,6 +102,8 @@ class Operator:
         self.sketches: dict[str, Array] = {}
         self.given: set[str] = set()
         self.final = False
+        self.bias = self.sum = ""
+        self.traced: tuple[int, ...] | None = None
         if not self.outputs:
             raise FileFormatError(f"{self.where}: has no outputs")
 

@@ -22,7 +22,13 @@ class OnnxLayer(Layer):
     """
 
     batch_coupled = True
+    most: int | None = None  # elements that may be made at all, whatever the inputs' size
     shaped_by: int | None = None  # the first of the inputs whose values, not only shapes, decide the output's shape
+
+    @property
+    def shapes_vary(self) -> bool:  # type: ignore[override]
+        """Whether it makes no arrays, so that no size binds it."""
+        return self.builds_nothing
 
     def flops(self) -> int:
         """One for each element of the outputs."""
@@ -50,10 +56,12 @@ class OnnxLayer(Layer):
         Raises
         ------
         ShapeError
-            For more than 2^26 elements, and more than 64 times as many as there are in the inputs.
+            For more than 2^26 elements, and more than 64 times as many as there are in the inputs; or more than
+            ``most``.
         """
         size = math.prod(map(int, shape))
-        if size > max(LARGE, ENLARGED * sum(x.size for x in inputs)):
+        most = max(LARGE, ENLARGED * sum(x.size for x in inputs)) if self.most is None else self.most
+        if size > most:
             raise ShapeError(f"{self.where}: would make {size:,} elements, {tuple(shape)}, of a few; is it damaged?")
 
 

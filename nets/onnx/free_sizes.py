@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -41,27 +42,35 @@ def sizes_of(net: Net, in_shape: Any, names: tuple[str, ...]) -> list[tuple[int 
     return found
 
 
-def of_other_sizes(net: Net, sizes: list[tuple[int | str, ...]]) -> Net:
-    """A copy of the net that has met larger samples, each layer with the shapes that it met.
+def of_other_sizes(net: Net, sizes: list[tuple[int | str, ...]], whole: list[bool]) -> Net:
+    """A copy of the net that has met larger samples; ``whole`` as for ``met``."""
+    own: Any = net.in_shape if len(sizes) > 1 else (net.in_shape,)
+    shapes = [
+        tuple(m * f if isinstance(n, str) else m for m, n, f in zip(mine, size, cycle((5, 2, 3, 4)), strict=False))
+        for mine, size in zip(own, sizes, strict=True)
+    ]
+    try:
+        return met(net, shapes, whole)
+    except (ShapeError, ValueError) as error:
+        raise ValueError(f"{net.where}: is no net for samples of any size: {error}") from error
+
+
+def met(net: Net, shapes: list[tuple[int, ...]], whole: list[bool]) -> Net:
+    """A copy of the net that has met samples of these shapes, of whole numbers where ``whole`` says so.
+
+    Each of its layers has the shapes that it met.
 
     Raises
     ------
-    ValueError
+    ShapeError
         If it does not take them.
     """
-    own = net.in_shape if len(sizes) > 1 else (net.in_shape,)
-    shapes: list[tuple[int, ...]] = [
-        tuple(m * (i + 1) if isinstance(n, str) else m for i, (m, n) in enumerate(zip(mine, size, strict=True)))
-        for mine, size in zip(own or (), sizes, strict=True)
-    ]
     twin = copy.deepcopy(net)
     for _, layer in twin.walk():
         _note_shapes(layer)
-    try:
-        with inference(twin):
-            twin.forward(*(np.zeros((1, *shape), net.dtype) for shape in shapes))
-    except (ShapeError, ValueError) as error:
-        raise ValueError(f"{net.where}: is no net for samples of any size: {error}") from error
+    kinds = (np.int64 if integers else net.dtype for integers in whole)
+    with inference(twin):
+        twin.forward(*(np.zeros((1, *shape), kind) for shape, kind in zip(shapes, kinds, strict=False)))
     return twin
 
 

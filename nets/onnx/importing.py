@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from handbrew.data import FileFormatError
-from handbrew.layers import Layer, build_from, inference
 
 from ..graph import Graph
 from .attributes import Operator, UnsupportedError
-from .base import OnnxLayer
-from .constants import OnnxConstant, OnnxParameter
+from .biases import Biases
+from .building import Builder, Node
+from .constants import OnnxConstant
+from .own_losses import own_loss
 from .rules import Made, Rule
 from .rules_constants import RULES as CONSTANTS
 from .rules_elementwise import RULES as ELEMENTWISE
@@ -26,10 +25,7 @@ from .rules_products import RULES as PRODUCTS
 from .rules_resizing import RULES as RESIZING
 from .rules_shapes import RULES as SHAPES
 from .shapes import OnnxIdentity
-from .sketching import Sketchpad
-from .telling import OnnxShape
-from .tensors import Array
-from .values import Values
+from .sketching import blank
 
 RULES: Mapping[str, Rule] = {
     **PRODUCTS,
@@ -42,20 +38,17 @@ RULES: Mapping[str, Rule] = {
     **CONSTANTS,
     **RESIZING,
 }
-FOLDED = 2**26  # elements that may be made of constants, beyond those that are there
 
 
-class ShapeMisfitError(FileFormatError):
-    """The shapes that the model declares do not fit its operators."""
+class Importer(Builder):
+    """One reading of a graph, operator by operator; ``batch`` as for ``Values``.
 
+    ``own``: whether handbrew wrote it. Initialisers in ``shared`` become parameters, which the layers read.
+    """
 
-class Importer(Values):
-    """One reading of a graph, operator by operator; ``batch`` as for ``Values``."""
-
-    def __init__(self, proto: Any, version: int, folder: Path, batch: int) -> None:
+    def __init__(self, proto: Any, version: int, folder: Path, batch: int, own: bool = False) -> None:
         super().__init__(proto, folder, batch)
-        self.version, self.folded, self.pad = version, 0, Sketchpad()
-        self.nodes: list[tuple[Layer, tuple[str, ...], tuple[str, ...]]] = []
+        self.version, self.own, self.shared = version, own, set[str]()
 
     def graph(self) -> Graph:
         """Convert everything.
@@ -66,9 +59,18 @@ class Importer(Values):
             If something is wrong with the model, or handbrew has no layer for some of its operators.
         """
         self.read_initializers()
+        self.begin()
         given = self.read_inputs()
+        for name in sorted(self.shared):
+            self.blob(name)
+            array = self.constants.pop(name)
+            self.sketches[name] = blank(array.shape, self.dtype)
         read = {name for node in self.proto.node for name in node.input}
+        biases = Biases(self.proto, self.learned)
+        loss = own_loss(self.proto) if self.own else None
         for number, node in enumerate(self.proto.node):
+            if loss is not None and loss.start <= number < len(self.proto.node) - 1:
+                continue
             op = Operator(node, number, self.version, self.folder)
             op.constants, op.sketches, op.given, op.final = (
                 self.constants,
@@ -76,9 +78,22 @@ class Importer(Values):
                 given,
                 op.outputs[0] not in read,
             )
+            if op.outputs[0] in biases.sums:
+                continue
+            if loss is not None and number >= loss.start:
+                op.name = loss.name
+                self.add(op, Made(loss.layer, loss.reads))
+                break
+            op.bias = biases.of(op)
             self._convert(op, node.domain)
+            if op.bias and op.bias in op.inputs:
+                biases.sums.add(op.outputs[0])
         if self.problems:
             raise FileFormatError("handbrew has no layer for\n  " + "\n  ".join(self.problems))
+        if self.uses.shared and not self.shared:
+            again = Importer(self.proto, self.version, self.folder, self.batch, self.own)
+            again.shared = self.uses.shared
+            return again.graph()
         return self._finish(given)
 
     def _convert(self, op: Operator, domain: str) -> None:
@@ -89,10 +104,14 @@ class Importer(Values):
             self._skip(op, op.where + (f" of {domain!r:.60}" if domain else ""))
             return
         try:
+            if op.kind == "Reshape" and op.has(1):
+                op.traced = self.traces.shape_for(op)
             made = RULES[op.kind](op)
+            if op.bias and "b" in made.weights:
+                op.inputs, op.outputs = (*op.inputs, op.bias), (op.sum,)
             if len(op.outputs) > made.outputs:
                 raise UnsupportedError(f"{made.outputs} outputs are made, and {len(op.outputs)} are wanted")
-            self._add(op, made)
+            self.add(op, made)
         except UnsupportedError as error:
             self._skip(op, f"{op.where}: {error}")
         except FileFormatError:
@@ -104,78 +123,15 @@ class Importer(Values):
         self.problems.append(problem)
         self.blobs.update({name: name for name in op.outputs if name})  # so that the rest can be looked at
 
-    def _add(self, op: Operator, made: Made) -> None:
-        for name in filter(None, op.outputs):
-            if name in self.blobs or name in self.constants:
-                raise FileFormatError(f"{op.where}: makes {name!r:.60}, which is there already")
-        made.layer.astype(self.dtype)
-        values = [read if isinstance(read, np.ndarray) else self.constants.get(read) for read in made.reads]
-        if not made.weights and all(value is not None for value in values):
-            self._fold(op, made.layer, [value for value in values if value is not None])
-            return
-        if made.weights:
-            build_from(made.layer.tied(), made.sample, dict(made.weights))
-        reads = [self._blob(read) for read in made.reads]
-        wanted = [*op.outputs, *[""] * (made.outputs - len(op.outputs))]
-        makes = [self.blob_name(name, op.kind.lower()) for name in wanted]
-        self.blobs.update({name: blob for name, blob in zip(wanted, makes, strict=True) if name})
-        self.nodes.append((made.layer.named(self.layer_name(op.name, op.kind.lower())), tuple(reads), tuple(makes)))
-        self._sketch(op, made, values)
-
-    def _fold(self, op: Operator, layer: Layer, values: list[Array]) -> None:
-        """Work out what depends on constants only."""
-        with inference(layer), np.errstate(all="ignore"):
-            values = [v.astype(self.dtype) if v.dtype.kind == "f" else v for v in values]
-            ys = layer.forward(*values)
-        for name, y in zip(op.outputs, ys if isinstance(ys, tuple) else (ys,), strict=False):
-            self.folded += max(0, y.size - sum(v.size for v in values))
-            if self.folded > FOLDED:
-                raise FileFormatError(f"{op.where}: makes too much out of constants")
-            self.constants[name] = y
-            if y.dtype.kind == "f" and y.size > 1 and self.learned.intersection(op.inputs):
-                self.learned.add(name)
-
-    def _blob(self, value: str | Array) -> str:
-        """The blob that holds a value; a constant gets a layer that makes it, when one is first asked for."""
-        if isinstance(value, str) and value in self.blobs:
-            return self.blobs[value]
-        array = value if isinstance(value, np.ndarray) else self.constants[value]
-        name = value if isinstance(value, str) else ""
-        blob = self.blob_name(name, "constant")
-        layer: Layer
-        if name in self.learned:
-            layer = OnnxParameter(*array.shape).astype(self.dtype)
-            build_from(layer, (), {"value": array})
-        else:
-            layer = OnnxConstant(array).astype(self.dtype)
-            layer.build(())
-        self.nodes.append((layer.named(self.layer_name(name, "constant")), (), (blob,)))
-        if name:
-            self.blobs[name] = blob
-        return blob
-
-    def _sketch(self, op: Operator, made: Made, values: list[Array | None]) -> None:
-        layer = made.layer
-        inputs = []
-        for place, (read, value) in enumerate(zip(made.reads, values, strict=True)):
-            sketch = value if value is not None or isinstance(read, np.ndarray) else self.sketches.get(read)
-            decides = isinstance(layer, OnnxLayer) and layer.shaped_by is not None and place >= layer.shaped_by
-            if sketch is None or (decides and value is None and read not in self.exact):
-                return
-            inputs.append(sketch.astype(self.dtype, copy=False) if sketch.dtype.kind == "f" else sketch)
-        try:
-            found = None if layer.takes_target else self.pad.run(layer, inputs, self.dtype)
-        except Exception as error:
-            if self.guessed:
-                return
-            raise ShapeMisfitError(f"{op.where}: {error}") from error
-        sure = isinstance(layer, OnnxShape) or all(
-            v is not None or r in self.exact for r, v in zip(made.reads, values, strict=True)
-        )
-        for name, y in zip(op.outputs, found or (), strict=False):
-            self.sketches[name] = y
-            if sure and y.dtype.kind in "iub" and 0 not in (y.strides or (1,)):
-                self.exact.add(name)
+    def _wanted(self, outputs: list[str]) -> list[Node]:
+        """The nodes without those that work out a shape that is known now."""
+        found: list[Node] = []
+        read, traced = set(outputs), {self.blobs[name] for name in self.traces.codes if name in self.blobs}
+        for layer, reads, makes in reversed(self.nodes):
+            if read.intersection(makes) or not (isinstance(layer, OnnxConstant) or traced.issuperset(makes)):
+                found.append((layer, reads, makes))
+                read.update(reads)
+        return found[::-1]
 
     def _finish(self, given: set[str]) -> Graph:
         inputs = tuple(self.blobs[value.name] for value in self.proto.input if value.name in given)
@@ -183,20 +139,23 @@ class Importer(Values):
         for value in self.proto.output:
             if value.name not in self.blobs and value.name not in self.constants:
                 raise FileFormatError(f"its output {value.name!r:.60} is made by nothing")
-            blob = self._blob(value.name)
+            blob = self.blob(value.name)
             if blob in inputs or blob in outputs:
                 same, blob = blob, self.blob_name(value.name, "output")
                 self.nodes.append((OnnxIdentity().named(self.layer_name("", "identity")), (same,), (blob,)))
             outputs.append(blob)
         if not outputs:
             raise FileFormatError("has no outputs")
-        net = Graph(inputs, *self.nodes, outputs=tuple(outputs)).astype(self.dtype)
+        net = Graph(inputs, *self._wanted(outputs), outputs=tuple(outputs)).astype(self.dtype)
         values = [value.name for value in self.proto.input if value.name in given]
         shapes = [
             self.sketches[name].shape[1:] for name in values if self.blobs[name] in net.data and name in self.sketches
         ]
         whole = all(layer.in_shape is not None or layer.takes_target for layer in net.layers)
         whole = whole and not all(layer.takes_target for layer in net.layers)
+        opened = [self.open_shape(value) for value in self.proto.input if self.blobs.get(value.name) in net.data]
+        if self.guessed and len(opened) == len(net.data) and None not in opened:
+            net.open_shape = opened[0] if len(opened) == 1 else tuple(opened)
         if whole and shapes and len(shapes) == len(net.data):
             net.build(shapes[0] if len(shapes) == 1 else tuple(shapes))
         return net

@@ -27,7 +27,9 @@ class OnnxConcat(OnnxLayer):
         if len(rest) > 1:
             told = ", ".join(str(x.shape) for x in inputs)
             raise ShapeError(f"{self.where}: expected inputs that differ on axis {self.axis} only, got {told}")
-        *c.ends, _ = accumulate(x.shape[c.axis] for x in inputs)
+        *c.ends, size = accumulate(x.shape[c.axis] for x in inputs)
+        distinct = {id(x): x for x in inputs}.values()
+        self.allow((*inputs[0].shape[: c.axis], size, *inputs[0].shape[c.axis + 1 :]), *distinct)
         return np.concatenate(inputs, c.axis)
 
     def backward(self, dy: Array) -> Any:

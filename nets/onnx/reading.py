@@ -34,6 +34,8 @@ def load_onnx(path: str | PathLike[str]) -> Graph:
     ------
     FileFormatError
         If the file is damaged or no ONNX model, or has operators that handbrew has no layer for: it lists them all.
+    TypeError
+        If it is given something else than a path.
     ImportError
         Without the onnx package, saying how to get it.
     """
@@ -41,8 +43,15 @@ def load_onnx(path: str | PathLike[str]) -> Graph:
         import onnx
     except ImportError as error:
         raise ImportError('load_onnx needs onnx: pip install "handbrew[onnx]"') from error
+    if not isinstance(path, (str, PathLike)):
+        raise TypeError(
+            f"load_onnx: expected a path, got a {type(path).__name__}; a model that is not in a file is written first: "
+            f"onnx.save(model, path)"
+        )
     path = Path(path)
     data = path.read_bytes()
+    if data[8:9] == b"{" or data[:4] == b"PK\x03\x04":
+        raise FileFormatError(f"{path}: no ONNX model, but arrays; what net.save wrote is read by load_net")
     with decoding(path):
         try:
             model = onnx.ModelProto.FromString(data)
@@ -52,17 +61,19 @@ def load_onnx(path: str | PathLike[str]) -> Graph:
 
 
 def _graph(model: Any, folder: Path) -> Graph:
-    from .importing import Importer, ShapeMisfitError  # which import all layers
+    from .building import ShapeMisfitError  # which import all layers
+    from .importing import Importer
 
     if not model.HasField("graph"):
         raise FileFormatError("no ONNX model: it has no graph")
     version = max(_versions(model), default=0)
     if not 1 <= version <= NEWEST:
         raise FileFormatError(f"expected a version of the operator set from 1 to {NEWEST}, got {version}")
+    own = model.producer_name == "handbrew"
     try:
-        return Importer(model.graph, version, folder, batch=2).graph()
+        return Importer(model.graph, version, folder, batch=2, own=own).graph()
     except ShapeMisfitError:  # the batch may have to be 1
-        return Importer(model.graph, version, folder, batch=1).graph()
+        return Importer(model.graph, version, folder, batch=1, own=own).graph()
 
 
 def _versions(model: Any) -> Iterator[int]:

@@ -72,6 +72,9 @@ def binary(op: Operator) -> Made:
         raise UnsupportedError("broadcasting as before version 7 of the operator set")
     if op.kind in EQUAL_SHAPES and alike(op):
         return Made(EQUAL_SHAPES[op.kind](), op.inputs)
+    exponent = op.constant(1)
+    if op.kind == "Pow" and exponent is not None and exponent.size == 1:  # is no weight
+        return Made(OnnxBinary("Pow"), (op.inputs[0], exponent))
     kind = "FMod" if op.kind == "Mod" and op.attributes.integer("fmod", 0) else op.kind
     return Made(OnnxBinary(kind), op.inputs)
 

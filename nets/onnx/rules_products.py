@@ -47,11 +47,14 @@ def gemm(op: Operator) -> Made:
 
 
 def matmul(op: Operator) -> Made:
-    """``Affine``, if the right factor is a known matrix, and the left one vectors."""
+    """``Affine``, if the right factor is a known matrix, and the left one vectors; with the bias that is added."""
     op.expect(2, 2)
     weights, shape = weights_of(op, 1), op.shape(0)
     if weights and weights[0].ndim == 2 and shape is not None and len(shape) in (2, 3):
         W = weights[0]
+        b = op.constants.get(op.bias)
+        if b is not None and b.size == W.shape[1] == (b.shape or (0,))[-1] and b.ndim <= len(shape):
+            return Made(Affine(W.shape[1]), op.inputs[:1], {"W": W, "b": b.reshape(-1)}, W.shape[:1])
         return Made(Affine(W.shape[1], bias=False), op.inputs[:1], {"W": W}, W.shape[:1])
     return Made(OnnxMatMul(), op.inputs)
 

@@ -21,7 +21,7 @@ def identity(op: Operator) -> Made:
 
 
 def reshape(op: Operator) -> Made:
-    """``Reshape`` or ``Flatten``, if the shape is known and leaves axis 0 alone."""
+    """``Reshape`` or ``Flatten``, if the shape is known, or made of the input's sizes, and leaves axis 0 alone."""
     zero = bool(op.attributes.integer("allowzero", 0))
     if op.version < 5:
         op.expect(1, 1)
@@ -29,6 +29,8 @@ def reshape(op: Operator) -> Made:
     else:
         op.expect(2, 2)
         found = op.argument(1)
+        if found is None and not zero:
+            found = op.traced
         if found is None:
             return Made(OnnxReshape(allowzero=zero), op.inputs)
         shape = found

@@ -44,5 +44,6 @@ class Sketchpad:
             return None
         with inference(layer), np.errstate(all="ignore"):
             ys = layer.forward(*inputs)
+        layer.meet_first()  # its first real inputs may be of other shapes
         found = ys if isinstance(ys, tuple) else (ys,)
         return tuple(y if y.size <= FEW else blank(y.shape, y.dtype) for y in found)

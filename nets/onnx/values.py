@@ -58,9 +58,11 @@ class Values:
         if doubles or any(value.type.tensor_type.elem_type == DOUBLE for value in self.proto.input):
             self.dtype = np.dtype(np.float64)
         for tensor in self.proto.initializer:
+            if tensor.name in self.constants:
+                raise FileFormatError(f"has two initialisers {tensor.name!r:.60}")
             array = array_of(tensor, self.folder, f"initialiser {tensor.name!r:.60}")
             self.constants[tensor.name] = array
-            if array.dtype.kind == "f" and array.size > 1:
+            if array.dtype.kind == "f" and array.ndim:
                 self.learned.add(tensor.name)
 
     def read_inputs(self) -> set[str]:
@@ -91,6 +93,14 @@ class Values:
             self.guessed |= not known and axis > 0
             sizes.append(dim.dim_value if known else self.batch if axis == 0 else GUESS)
         return tuple(sizes)
+
+    @staticmethod
+    def open_shape(value: Any) -> tuple[int | None, ...] | None:
+        """An input's declared shape without the batch axis: ``None`` for a size that is left open."""
+        kind = value.type.tensor_type
+        if not kind.HasField("shape"):
+            return None
+        return tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in kind.shape.dim[1:])
 
     def blob_name(self, wanted: str, default: str) -> str:
         """A name for a blob that is free."""

@@ -35,7 +35,8 @@ def reshape(w: Writer, layer: Flatten | Reshape, x: Values) -> str:
     shape: Any = layer.out_shape
     if len(shape) == 1:
         return w.op("Flatten", x, axis=1)
-    return w.op("Reshape", (*x, w.integers(0, *shape)))
+    sizes = layer.shape if w.any_size and isinstance(layer, Reshape) else shape
+    return w.op("Reshape", (*x, w.integers(0, *sizes)))
 
 
 def slice_(w: Writer, layer: Slice, x: Values) -> str:
@@ -81,7 +82,7 @@ def tile(w: Writer, layer: Tile, x: Values) -> str:
 
 def upsample(w: Writer, layer: Upsample2D, x: Values) -> str:
     """Images enlarged."""
-    scales = w.weight("constant", np.array([1, 1, *layer.scales], np.float32))
+    scales = w.scales([1, 1, *layer.scales])
     if layer.mode == "nearest":
         how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     else:

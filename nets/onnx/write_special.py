@@ -18,6 +18,7 @@ from .padding import OnnxPad
 from .pooling import OnnxMaxPool
 from .reductions import OnnxReduce
 from .resizing import OnnxResize
+from .tensors import CODES
 from .writer import Emitter, Values, Writer
 
 
@@ -97,9 +98,13 @@ def reduce_(w: Writer, layer: OnnxReduce, x: Values) -> str | Values:
 def resize(w: Writer, layer: OnnxResize, x: Values) -> str:
     """By scales, or to sizes."""
     if len(x) == 1:
-        floats = [None if v is None else np.array(v, np.float32) for v in (layer.roi, layer.scales)]
-        given = ["" if v is None else w.weight("constant", v) for v in floats]
+        given = ["" if v is None else w.scales(v) for v in (layer.roi, layer.scales)]
         x = (*x, *given, "" if layer.sizes is None else w.integers(*map(int, layer.sizes)))
+    else:
+        roi, scales, sizes = map(w.given, x[1:])
+        if scales and w.dtype != np.float32:
+            scales = w.op("Cast", (scales,), to=CODES["float32"])
+        x = (x[0], roi, scales, sizes)
     coordinates = {"crop": "tf_crop_and_resize"}.get(layer.coordinates, layer.coordinates)
     return w.op(
         "Resize",

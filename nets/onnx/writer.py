@@ -63,6 +63,19 @@ class Writer:
         """A vector of integers."""
         return self.weight("constant", np.array(numbers, np.int64))
 
+    def scales(self, values: Any) -> str:
+        """A vector of float32, which some inputs have to be whatever the net's precision."""
+        data = np.asarray(values, "<f4")
+        there = self.name(f"{self.path}.constant" if self.path else "constant")
+        self.initializers.append(self.helper.make_tensor(there, CODES["float32"], data.shape, data.tobytes(), raw=True))
+        return there
+
+    def given(self, name: str) -> str:
+        """A value's name, or none if it is a Constant without elements, which stands for an input that is missing."""
+        made = next((node for node in reversed(self.nodes) if name in node.output), None)
+        missing = made is not None and made.op_type == "Constant" and 0 in made.attribute[0].t.dims
+        return "" if missing else name
+
     def constant(self, value: Any) -> str:
         """A fixed array of floating-point numbers, which no reader will take for a weight."""
         return self.op("Constant", (), value=self.tensor(np.asarray(value, self.dtype)))
@@ -78,6 +91,14 @@ class Writer:
         given = {key: value for key, value in attributes.items() if value is not None}
         self.nodes.append(self.helper.make_node(kind, list(inputs), list(made), name=name, **given))
         return made
+
+    def rename(self, name: str, wanted: str) -> str:
+        """Give a value that an operator makes the wanted name, or one like it that is free."""
+        new = self.name(wanted)
+        for node in self.nodes:
+            for names in (node.input, node.output):
+                names[:] = [new if there == name else there for there in names]
+        return new
 
     def scaled(self, x: str, scale: float = 1.0, shift: float = 0.0) -> str:
         """Scale x + shift, as far as that does anything."""

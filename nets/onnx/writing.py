@@ -9,7 +9,7 @@ from handbrew.layers import Branches, Layer, Loss, Residual
 from ..graph import Graph
 from ..net import Net
 from ..sequential import Sequential
-from .free_sizes import is_free, of_other_sizes, refuse_others, sizes_of
+from .free_sizes import is_free, met, of_other_sizes, refuse_others, sizes_of
 from .tensors import CODES
 from .write_caffe import TABLE as CAFFE
 from .write_elementwise import TABLE as ELEMENTWISE
@@ -48,10 +48,16 @@ def model_of(net: Any, loss: bool, in_shape: Any = None) -> Any:
     if w.problems:
         raise TypeError("no ONNX operators do what these layers do:\n  " + "\n  ".join(w.problems))
     helper, floats = w.helper, CODES[w.dtype.name]
+    if in_shape is not None and not any_size and net.open_shape is not None:
+        whole = [name in w.integer_inputs for name in named]
+        net = met(net, list(in_shape) if len(data) > 1 else [tuple(in_shape)], whole)
+        net.open_shape = None
+        return model_of(net, loss)
     if any_size:
         shapes = sizes_of(net, in_shape, data)
         other = Writer(net.dtype, any_size)
-        _net(other, of_other_sizes(net, shapes), tuple(other.name(name) for name in data), loss)
+        whole = [name in w.integer_inputs for name in named]
+        _net(other, of_other_sizes(net, shapes, whole), tuple(other.name(name) for name in data), loss)
         refuse_others(w, other)
     shapes = (*shapes, *(w.target_shapes[name] for name in named[len(data) :]))
     sizes = [("batch", *shape) for shape in shapes]
@@ -63,6 +69,7 @@ def model_of(net: Any, loss: bool, in_shape: Any = None) -> Any:
     ends: list[str] = []
     for name in outputs:  # an output is made by an operator, and no other output's
         ends.append(name if name in made and name not in ends else w.op("Identity", (name,)))
+    ends = [w.rename(name, label) for name, label in zip(ends, _labels(net, loss), strict=True)]
     values = [helper.make_empty_tensor_value_info(name) for name in ends]
     graph = helper.make_graph(w.nodes, type(net).__name__, inputs, values, w.initializers)
     sets = [helper.make_opsetid("", OPERATOR_SET)]
@@ -74,6 +81,13 @@ def model_of(net: Any, loss: bool, in_shape: Any = None) -> Any:
             size = (None,) * len(shape) if any_size else shape
             value.CopyFrom(helper.make_tensor_value_info(value.name, kind.elem_type, (None, *size)))
     return model
+
+
+def _labels(net: Any, loss: bool) -> tuple[str, ...]:
+    """What the model's outputs are called."""
+    if isinstance(net, Graph) and net._head is None:
+        return net.outputs
+    return ("loss",) if loss and net.loss is not None else ("output",)
 
 
 def _net(w: Writer, net: Any, x: Values, loss: bool) -> Values:
@@ -140,10 +154,10 @@ def _chain(w: Writer, net: Sequential, x: Values, loss: bool) -> Values:
 
 
 def _graph(w: Writer, net: Graph, x: Values, loss: bool) -> Values:
-    """The layers that the outputs, or the main loss, depend on."""
+    """The layers that the outputs, the main loss's scores, or the total loss depend on."""
     values = dict(zip((*net.data, *net.targets), x, strict=False))
     head = net._head
-    wanted = [head.outputs[0] if loss else head.inputs[0]] if head else list(net.outputs)
+    wanted = (list(net.loss_weights) if loss else [head.inputs[0]]) if head else list(net.outputs)
     needed = set(wanted)
     for node in reversed(net.nodes):
         if needed.intersection(node.outputs):
@@ -158,6 +172,13 @@ def _graph(w: Writer, net: Graph, x: Values, loss: bool) -> Values:
             made = _child(w, node.name, node.layer, reads)
         values.update(zip(node.outputs, made, strict=False))
     found = tuple(values[blob] for blob in wanted)
+    if head and loss:
+        losses = {blob for node in net.nodes if isinstance(node.layer, Loss) for blob in node.outputs}
+        sums = (
+            y if blob in losses else w.op("ReduceSum", (y,), keepdims=0) for blob, y in zip(wanted, found, strict=True)
+        )
+        terms = tuple(w.scaled(y, weight) for y, weight in zip(sums, net.loss_weights.values(), strict=True))
+        return terms if len(terms) == 1 else (w.op("Sum", terms),)
     if head and not loss and isinstance(head.layer, Loss):
         return (_end(w, head.name, head.layer, found[0], None, None),)
     return found

@@ -112,7 +112,7 @@ def test_a_snapshot_goes_on_to_the_same_bits(tmp_path, rule):
 def test_the_caffemodel_holds_the_weights(tmp_path):
     solver = classes(write(tmp_path, CLASSES, max_iter=3, snapshot_prefix="deep/small"))
     solver.solve()
-    model = tmp_path / "small_iter_3.caffemodel"  # there is no folder called deep
+    model = tmp_path / "deep" / "small_iter_3.caffemodel"
     kinds = [(weights.name, weights.kind) for weights in read_caffemodel(model)]
     assert kinds == [("conv", "Convolution"), ("bn", "BatchNorm"), ("scale", "Scale"), ("ip", "InnerProduct")]
     given = 'layer { name: "in" type: "Input" top: "data" input_param { shape { dim: 1 dim: 1 dim: 7 dim: 7 } } }'
@@ -120,6 +120,21 @@ def test_the_caffemodel_holds_the_weights(tmp_path):
     net = load_caffe(given + body, model)
     X = np.random.default_rng(0).standard_normal((4, 1, 7, 7)).astype(np.float32)
     np.testing.assert_allclose(net.forward(X), solver.net.eval().forward(data=X), rtol=1e-5, atol=1e-6)
+
+
+def test_the_folder_of_snapshots(tmp_path, monkeypatch):
+    folder = tmp_path / "models"
+    folder.mkdir()
+    where = {"snap/toy": tmp_path / "snap", "models/snap/toy": folder / "snap", "very/deep/toy": folder}
+    for prefix, expected in where.items():
+        path = write(folder, CLASSES, max_iter=1, snapshot_prefix=prefix)
+        solver = classes(path)
+        assert not expected.is_dir() or expected == folder  # made with the first snapshot only
+        solver.solve()
+        assert {p.name for p in expected.glob("toy_iter_1.*")} == {
+            "toy_iter_1.caffemodel", "toy_iter_1.solverstate.safetensors"
+        }  # fmt: skip
+    assert not (tmp_path / "very").exists()
 
 
 def test_a_layer_without_weights_to_begin_with_is_told_once(tmp_path):

@@ -86,6 +86,12 @@ def test_go_on_and_begin_from_weights(handbrew, data, tmp_path):
     assert re.findall(r"Iteration (\d+).*loss = (\S+)", on.out) == losses[2:]
     anew = handbrew("train", "--solver", path, "--data", data, "--weights", "solver_iter_4.caffemodel")
     assert "Finetuning from solver_iter_4.caffemodel" in anew.out
+    state = ("--weights", "solver_iter_4.solverstate.safetensors")
+    for verb in (("train", "--solver", path), ("test", "--model", "net.prototxt")):
+        done = handbrew(*verb, "--data", data, *state)
+        assert done.code == 1
+        assert "solver_iter_4.solverstate.safetensors: is a snapshot" in done.err
+        assert "--snapshot goes on from it, and its weights are in solver_iter_4.caffemodel" in done.err
     both = ("--weights", "a", "--snapshot", "b")
     assert "choose one of the two" in handbrew("train", "--solver", path, *both).err
 

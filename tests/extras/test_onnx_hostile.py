@@ -1,6 +1,7 @@
 """ONNX files that somebody wanted to do harm with: each is refused, quickly, in little memory."""
 
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -94,11 +95,32 @@ def test_much_out_of_little(nodes, path):
     refused(path, model(nodes, known))
 
 
-def test_constants_that_double(path):
-    """Each of them is small, all together are not."""
-    nodes = [node("Concat", [f"a{i}", f"a{i}"], [f"a{i + 1}"], axis=0) for i in range(60)]
-    known = [numpy_helper.from_array(np.zeros(1024, np.float32), "a0")]
-    refused(path, model(nodes, known, outputs=("a60",)))
+@pytest.mark.parametrize("axis", [0, 1])
+def test_constants_that_double(axis, path):
+    """Each operator makes little of what it gets, all together do not."""
+    nodes = [node("Concat", [f"a{i}", f"a{i}"], [f"a{i + 1}"], axis=axis) for i in range(46)]
+    known = [numpy_helper.from_array(np.zeros((32, 32), np.float32), "a0")]
+    assert re.search("too much out of constants|would make", refused(path, model(nodes, known, outputs=("a46",))))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda i: node("Neg", [f"a{i}"], [f"a{i + 1}"]),
+        lambda i: node("Concat", [f"a{i}"] * 5000, [f"a{i + 1}"], axis=0),
+        lambda i: node("Upsample", [f"a{i}", "scales"], [f"a{i + 1}"], mode="nearest"),
+    ],
+    ids=["Neg", "Concat", "Upsample"],
+)
+def test_constants_that_come_to_much(make, path):
+    """A budget is kept for all that is folded, and asked before each is."""
+    known = [
+        numpy_helper.from_array(np.zeros((1, 1, 512, 512), np.float32), "a0"),
+        numpy_helper.from_array(np.array([1, 1, 4096, 4096], np.float32), "scales"),
+    ]
+    made = model([make(i) for i in range(400)], known, outputs=("a400",))
+    made.opset_import[0].version = 9 if made.graph.node[0].op_type == "Upsample" else 21
+    assert re.search("too much out of constants|would make", refused(path, made))
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from handbrew.data import FileFormatError
-from handbrew.layers import SoftmaxCrossEntropy
-from handbrew.nets import load_net
-from handbrew.nets.onnx import load_onnx
+from handbrew.layers import Affine, ReLU, SoftmaxCrossEntropy
+from handbrew.nets import GraphError, Sequential, export_numpy, load_net
+from handbrew.nets.onnx import load_onnx, save_onnx
 from handbrew.solvers import SGD
 
 RNG = np.random.default_rng(0)
@@ -96,21 +96,98 @@ class TestLayers:
         assert kinds(net) == [kind]
         assert net.predict(floats(3, 4, 6)).shape == found
 
-    def test_a_shape_that_is_worked_out(self, path):
-        """As PyTorch writes x.view(x.shape[0], -1)."""
+    SHAPES = {
+        "x.view(x.size(0), -1)": (
+            [
+                node("Shape", ["a"], ["shape"]),
+                node("Gather", ["shape", "zero"], ["n"], axis=0),
+                node("Unsqueeze", ["n", "axes"], ["n1"]),
+                node("Concat", ["n1", "rest"], ["wanted"], axis=0),
+            ],
+            "Flatten",
+        ),
+        "of the net's input": (
+            [
+                node("Shape", ["x"], ["n1"], start=0, end=1),
+                node("Concat", ["n1", "rest"], ["wanted"], axis=0),
+            ],
+            "Flatten",
+        ),
+        "x.view(x.size(0), x.size(1), -1)": (
+            [
+                node("Shape", ["a"], ["shape"]),
+                node("Slice", ["shape", "axes", "two"], ["n"]),
+                node("Concat", ["n", "rest"], ["wanted"], axis=0),
+            ],
+            "Reshape",
+        ),
+        "x.view(x.size(1), -1)": (
+            [
+                node("Shape", ["a"], ["n1"], start=1, end=2),
+                node("Concat", ["n1", "rest"], ["wanted"], axis=0),
+            ],
+            "OnnxReshape",
+        ),
+        "x.view(2 * x.size(0), -1)": (
+            [
+                node("Shape", ["a"], ["n"], start=0, end=1),
+                node("Mul", ["n", "two"], ["n1"]),
+                node("Concat", ["n1", "rest"], ["wanted"], axis=0),
+            ],
+            "OnnxReshape",
+        ),
+    }
+
+    @pytest.mark.parametrize("name", SHAPES)
+    def test_a_shape_that_is_worked_out(self, name, path):
+        """As PyTorch writes it."""
+        made, kind = self.SHAPES[name]
+        nodes = [node("Softplus", ["x"], ["a"]), *made, node("Reshape", ["a", "wanted"], ["y"])]
+        known = {"zero": np.array(0), "axes": np.array([0]), "rest": np.array([-1]), "two": np.array([2])}
+        net = load_onnx(write(path, nodes, [value("x", "N", 2, "H", 4)], ["y"], known))
+        assert kinds(net)[-1] == kind
+        assert kind == "OnnxReshape" or kinds(net) == ["Softplus", kind]  # nothing else is left
+        x = floats(4, 2, 3, 4)
+        expected = ReferenceEvaluator(str(path)).run(None, {"x": x})[0]
+        np.testing.assert_allclose(net.predict(x), expected, rtol=1e-5)
+
+    def test_a_shape_that_is_an_output_too(self, path):
         nodes = [
-            node("Shape", ["x"], ["shape"]),
+            node("Shape", ["x"], ["n"], start=0, end=1),
+            node("Concat", ["n", "rest"], ["wanted"], axis=0),
+            node("Reshape", ["x", "wanted"], ["y"]),
+        ]
+        net = load_onnx(write(path, nodes, [value("x", "N", 2, 3)], ["y", "n"], {"rest": np.array([-1])}))
+        y, n = net.predict(floats(5, 2, 3))
+        assert y.shape == (5, 6)
+        assert n == [5]
+
+    def test_a_size_of_another_batch(self, path):
+        """Of an input that has not this one's samples."""
+        nodes = [
+            node("Shape", ["z"], ["n"], start=0, end=1),
+            node("Concat", ["n", "rest"], ["wanted"], axis=0),
+            node("Reshape", ["x", "wanted"], ["y"]),
+        ]
+        inputs = [value("x", "N", 4), value("z", "M", 4)]
+        net = load_onnx(write(path, nodes, inputs, ["y"], {"rest": np.array([-1])}))
+        assert "OnnxReshape" in kinds(net)
+
+    def test_exports_as_numpy(self, path, tmp_path):
+        nodes = [
+            node("Relu", ["x"], ["a"]),
+            node("Shape", ["a"], ["shape"]),
             node("Gather", ["shape", "zero"], ["n"], axis=0),
             node("Unsqueeze", ["n", "axes"], ["n1"]),
             node("Concat", ["n1", "rest"], ["wanted"], axis=0),
-            node("Reshape", ["x", "wanted"], ["flat"]),
+            node("Reshape", ["a", "wanted"], ["flat"]),
             node("Gemm", ["flat", "W"], ["y"]),
         ]
         known = {"zero": np.array(0), "axes": np.array([0]), "rest": np.array([-1]), "W": floats(8, 2)}
         net = load_onnx(write(path, nodes, [value("x", "N", 2, 4)], ["y"], known))
-        assert kinds(net)[-1] == "Affine"
+        assert kinds(net) == ["ReLU", "Flatten", "Affine"]
         assert net.layers[-1].in_shape == (8,)  # found out on loading
-        assert net.predict(floats(5, 2, 4)).shape == (5, 2)
+        export_numpy(net, tmp_path / "net.py")
 
     def test_names(self, path):
         nodes = [node("Relu", ["in.put 1"], ["a/b.c"], "re.lu"), node("Relu", ["a/b.c"], ["y"], "re.lu")]
@@ -157,6 +234,54 @@ class TestWeights:
         net = load_onnx(write(path, nodes, [value("x", "N", 4)], ["y"], {"W": floats(3, 4)}))
         assert kinds(net) == ["Affine"]
 
+    def test_weights_that_are_cut_out_of_one(self, path):
+        """The parts are worked out within the budget, however many of their sizes there are."""
+        nodes = [node("Split", ["W"], ["A", "B"], axis=1, num_outputs=2), node("MatMul", ["x", "A"], ["y"])]
+        W = floats(4, 20_000)
+        net = load_onnx(write(path, nodes, [value("x", "N", 4)], ["y"], {"W": W}))
+        np.testing.assert_array_equal(net.params["matmul.W"].data, W[:, :10_000])
+
+    @pytest.mark.parametrize("outputs", [1, 3])
+    @pytest.mark.parametrize("turned", [False, True])
+    @pytest.mark.parametrize("axes", [(), (7,)])
+    def test_a_product_and_a_sum_are_affine(self, axes, turned, outputs, path):
+        addends = ["b", "p"] if turned else ["p", "b"]
+        nodes = [node("MatMul", ["x", "W"], ["p"], "fc"), node("Add", addends, ["s"]), node("Relu", ["s"], ["y"])]
+        known = {"W": floats(4, outputs), "b": floats(outputs)}
+        net = load_onnx(write(path, nodes, [value("x", "N", *axes, 4)], ["y"], known))
+        assert kinds(net) == ["Affine", "ReLU"]
+        assert [*net.params] == ["fc.W", "fc.b"]
+        assert net.nodes[0].outputs == ("s",)
+        x = floats(3, *axes, 4)
+        np.testing.assert_allclose(net.predict(x), np.maximum(0, x @ known["W"] + known["b"]), rtol=1e-5, atol=1e-6)
+
+    @pytest.mark.parametrize(
+        ("b", "more"),
+        [
+            (floats(3), [node("Neg", ["p"], ["z"])]),
+            (np.array(2, np.float32), []),
+            (floats(1), []),
+            (floats(2, 3), []),
+            (floats(1, 1, 3), []),
+        ],
+    )
+    def test_a_product_and_another_sum_are_not(self, b, more, path):
+        nodes = [node("MatMul", ["x", "W"], ["p"]), node("Add", ["p", "b"], ["y"]), *more]
+        known = {"W": floats(4, 3), "b": b}
+        ends = ["y", *[made.output[0] for made in more]]
+        net = load_onnx(write(path, nodes, [value("x", "N", 4)], ends, known))
+        assert "OnnxBinary" in kinds(net)
+        assert "matmul.b" not in net.params
+        x = floats(2, 4)
+        y = net.predict(x)
+        np.testing.assert_allclose(y[0] if more else y, x @ known["W"] + b, rtol=1e-5, atol=1e-6)
+
+    def test_only_numbers_without_axes_stay_what_they_are(self, path):
+        nodes = [node("Mul", ["x", "a"], ["m"]), node("Add", ["m", "b"], ["s"]), node("Pow", ["s", "c"], ["y"])]
+        known = {"a": floats(1), "b": np.array(2, np.float32), "c": np.array([2], np.float32)}
+        net = load_onnx(write(path, nodes, [value("x", "N", 4)], ["y"], known))
+        assert [*net.params] == ["a.value"]
+
     @pytest.mark.parametrize("kind", [np.float16, np.float64])
     def test_precision(self, kind, path):
         W = floats(4, 3).astype(kind)
@@ -202,6 +327,117 @@ class TestWeights:
         assert "fc" in str(net.summary())
 
 
+class TestSharing:
+    """One array in the file is one in the net, before training and after."""
+
+    W, b, K = floats(3, 3), floats(3), floats(3, 3, 3, 3)
+    TIED = {
+        "Gemm": [
+            node("Gemm", ["x", "W", "b"], ["h"]),
+            node("Tanh", ["h"], ["t"]),
+            node("Gemm", ["t", "W", "b"], ["y"]),
+        ],
+        "MatMul": [node("MatMul", ["x", "W"], ["h"]), node("Tanh", ["h"], ["t"]), node("MatMul", ["t", "W"], ["y"])],
+        "Conv": [
+            node("Reshape", ["x", "image"], ["i"]),
+            node("Conv", ["i", "K", "b"], ["h"], pads=[1] * 4),
+            node("Tanh", ["h"], ["t"]),
+            node("Conv", ["t", "K", "b"], ["y"], pads=[1] * 4),
+        ],
+        "Identity": [
+            node("Identity", ["W"], ["V"]),
+            node("MatMul", ["x", "W"], ["h"]),
+            node("Tanh", ["h"], ["t"]),
+            node("MatMul", ["t", "V"], ["y"]),
+        ],
+        "MatMul and Add": [
+            node("MatMul", ["x", "W"], ["g"]),
+            node("Add", ["g", "b"], ["h"]),
+            node("Tanh", ["h"], ["t"]),
+            node("MatMul", ["t", "W"], ["u"]),
+            node("Add", ["b", "u"], ["y"]),
+        ],
+    }
+    MIXED = {
+        "turned": [
+            node("MatMul", ["x", "W"], ["h"]),
+            node("Tanh", ["h"], ["t"]),
+            node("Gemm", ["t", "W"], ["y"], transB=1),
+        ],
+        "other bias": [
+            node("Gemm", ["x", "W", "b"], ["h"]),
+            node("Tanh", ["h"], ["t"]),
+            node("Gemm", ["t", "W"], ["y"]),
+        ],
+        "an operator": [
+            node("MatMul", ["x", "W"], ["h"]),
+            node("ReduceSum", ["W"], ["t"]),
+            node("Mul", ["h", "t"], ["y"]),
+        ],
+        "transposed": [
+            node("Transpose", ["W"], ["V"], perm=[1, 0]),
+            node("MatMul", ["x", "W"], ["h"]),
+            node("Tanh", ["h"], ["t"]),
+            node("MatMul", ["t", "V"], ["y"]),
+        ],
+    }
+
+    def trained(self, nodes, path):
+        known = {"W": self.W, "b": self.b, "K": self.K, "image": np.array([0, 3, 1, 1])}
+        read = {name for made in nodes for name in made.input}
+        write(path, nodes, [value("x", "N", 3)], ["y"], {k: v for k, v in known.items() if k in read})
+        x = floats(8, 3)
+        expected = ReferenceEvaluator(str(path)).run(None, {"x": x})[0]
+        net = load_onnx(path)
+        solver = SGD(net, lr=0.01)
+        for step in range(2):
+            y = net.forward(x)
+            if not step:
+                np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
+            net.backward(np.ones_like(y))
+            solver.step()
+        return net, x
+
+    @pytest.mark.parametrize("name", TIED)
+    def test_layers_are_twins(self, name, path, tmp_path):
+        net, x = self.trained(self.TIED[name], path)
+        assert {kind for kind in kinds(net) if kind.startswith("Onnx")} == set()
+        assert len(net.params) == (1 if name in ("MatMul", "Identity") else 2)
+        save_onnx(net, tmp_path / "again.onnx")
+        again = load_onnx(tmp_path / "again.onnx")
+        assert len(again.params) == len(net.params)
+        np.testing.assert_allclose(again.predict(x), net.predict(x), rtol=1e-5, atol=1e-6)
+        net.save(tmp_path / "net.safetensors")
+        assert len(load_net(tmp_path / "net.safetensors").params) == len(net.params)
+
+    @pytest.mark.parametrize("name", MIXED)
+    def test_what_cannot_be_a_twin_reads_a_parameter(self, name, path, tmp_path):
+        net, x = self.trained(self.MIXED[name], path)
+        assert [key for key in net.params if net.params[key].shape == (3, 3)] == ["W.value"]
+        save_onnx(net, tmp_path / "again.onnx")
+        np.testing.assert_allclose(load_onnx(tmp_path / "again.onnx").predict(x), net.predict(x), rtol=1e-4, atol=1e-5)
+
+    def test_a_table_of_tokens_that_is_turned_at_the_end(self, path):
+        nodes = [
+            node("Gather", ["W", "x"], ["e"]),
+            node("Transpose", ["W"], ["V"], perm=[1, 0]),
+            node("MatMul", ["e", "V"], ["y"]),
+        ]
+        W = floats(5, 3)
+        net = load_onnx(write(path, nodes, [value("x", "N", 4, kind=TensorProto.INT64)], ["y"], {"W": W}))
+        assert [*net.params] == ["W.value"]
+        x = RNG.integers(0, 5, (2, 4))
+        np.testing.assert_allclose(net.forward(x), W[x] @ W.T, rtol=1e-4, atol=1e-5)
+
+    def test_own_nets_stay_tied(self, tmp_path):
+        for shape in ((3,), (7, 3)):
+            one = Affine(3).named("one")
+            net = Sequential(one, ReLU(), one.tied().named("other"))
+            net.build(shape)
+            save_onnx(net, tmp_path / "net.onnx")
+            assert len(load_onnx(tmp_path / "net.onnx").params) == 2
+
+
 class TestSizes:
     """What a model says of its inputs' sizes, and what it leaves open."""
 
@@ -215,6 +451,80 @@ class TestSizes:
         net = load_onnx(write(path, nodes, [value("x", "N", 2, "H", "W")], ["y"], {"W": floats(3, 2, 3, 3)}))
         for size in (5, 9):
             assert net.predict(floats(1, 2, size, size)).shape == (1, 3, 1, 1)
+
+    @pytest.mark.parametrize("size", [(9, 7), (32, 32), (40, 33)])
+    @pytest.mark.parametrize("head", [False, True])
+    def test_trained_at_another_size_it_is_saved_and_loaded(self, head, size, path, tmp_path):
+        nodes = [
+            node("Conv", ["x", "W"], ["a"], pads=[1] * 4),
+            node("HardSwish", ["a"], ["b"]),
+            node("ReduceMean", ["b", "axes"], ["c"], keepdims=1),
+            node("Mul", ["c", "b"], ["d"]),
+            node("Flatten", ["d" if head else "c"], ["y"], axis=1),
+        ]
+        known = {"W": floats(4, 3, 3, 3), "axes": np.array([2, 3])}
+        net = load_onnx(write(path, nodes, [value("x", "N", 3, "H", "W_")], ["y"], known))
+        if head:
+            net = Sequential(net, Affine(2), SoftmaxCrossEntropy(), seed=0)
+        x, solver = floats(8, 3, *size), SGD(net, lr=0.1)
+        for _ in range(2):
+            y = net.forward(x, np.arange(8) % 2) if head else net.forward(x)
+            net.backward(*(() if head else (np.ones_like(y),)))
+            solver.step()
+        net.save(tmp_path / "net.safetensors")
+        again = load_net(tmp_path / "net.safetensors")
+        np.testing.assert_array_equal(again.predict(x), net.predict(x))
+        if not head:  # the size that it was trained at binds it no more than the net that was saved
+            other = floats(3, 3, 6, 5)
+            np.testing.assert_array_equal(again.predict(other), net.predict(other))
+            again.save(tmp_path / "net.npz")
+            np.testing.assert_array_equal(load_net(tmp_path / "net.npz").predict(x), net.predict(x))
+
+    @pytest.mark.parametrize("first", [None, 10, 12])
+    def test_sequences_of_any_length_are_saved_and_loaded(self, first, path, tmp_path):
+        """The positions that are added are as many as there are tokens: what a layer makes depends on values."""
+        nodes = [
+            node("Shape", ["x"], ["shape"]),
+            node("Slice", ["shape", "one", "two"], ["length"]),
+            node("Slice", ["places", "zero", "length", "one"], ["p"]),
+            node("Add", ["x", "p"], ["y"]),
+        ]
+        known = {"places": floats(1, 20, 4), "zero": np.array([0]), "one": np.array([1]), "two": np.array([2])}
+        net = load_onnx(write(path, nodes, [value("x", "N", "S", 4)], ["y"], known))
+        if first:
+            net.forward(floats(2, first, 4))
+        net.save(tmp_path / "net.safetensors")
+        again = load_net(tmp_path / "net.safetensors")
+        for length in (10, 12, 3):
+            x = floats(3, length, 4)
+            np.testing.assert_array_equal(again.predict(x), net.predict(x))
+
+    @pytest.mark.parametrize("loss", [False, True])
+    def test_predicted_at_another_size_it_is_saved_and_loaded(self, loss, path, tmp_path):
+        nodes = [
+            node("HardSwish", ["x"], ["a"]),
+            node("Add", ["x", "a"], ["b"]),
+            node("Softsign", ["b"], ["c"]),
+            node("Add", ["x", "c"], ["d"]),
+            node("ReduceMean", ["d", "axes"], ["y"], keepdims=0),
+        ]
+        inputs, ends = [value("x", "N", "S", 4)], ["y"]
+        if loss:
+            nodes.append(node("SoftmaxCrossEntropyLoss", ["y", "t"], ["loss"]))
+            inputs, ends = [*inputs, value("t", "N", kind=TensorProto.INT64)], ["loss"]
+        net = load_onnx(write(path, nodes, inputs, ends, {"axes": np.array([1])}))
+        x = floats(2, 5, 4)
+        wanted = net.predict(x)
+        net.save(tmp_path / "net.safetensors")
+        np.testing.assert_array_equal(load_net(tmp_path / "net.safetensors").predict(x), wanted)
+
+    def test_after_a_part_was_run_at_another_size(self, path, tmp_path):
+        nodes = [node("HardSwish", ["x"], ["a"]), node("Softsign", ["a"], ["b"]), node("Mul", ["b", "w"], ["y"])]
+        net = load_onnx(write(path, nodes, [value("x", "N", "S")], ["y"], {"w": floats(1, 1)}))
+        net.forward(floats(2, 3), end="hardswish")
+        net.forward(floats(2, 5))
+        net.save(tmp_path / "net.safetensors")
+        assert load_net(tmp_path / "net.safetensors").predict(floats(2, 7)).shape == (2, 7)
 
     def test_no_shape_at_all(self, path):
         given = helper.make_tensor_value_info("x", TensorProto.FLOAT, None)
@@ -272,6 +582,34 @@ class TestRefusals:
     def test_a_version_from_the_future(self, path):
         with pytest.raises(FileFormatError, match="version of the operator set"):
             load_onnx(write(path, [node("Relu", ["x"], ["y"])], [value("x", 3)], ["y"], version=99))
+
+    def test_something_else_than_a_path(self, path):
+        write(path, [node("Relu", ["x"], ["y"])], [value("x", 3)], ["y"])
+        for wrong in (onnx.load(path), path.read_bytes()):
+            with pytest.raises(TypeError, match="expected a path, got a"):
+                load_onnx(wrong)
+
+    @pytest.mark.parametrize("ending", ["safetensors", "npz"])
+    def test_a_net_that_was_saved(self, ending, tmp_path):
+        net = Sequential(Affine(3))
+        net.build((4,))
+        net.save(tmp_path / f"net.{ending}")
+        with pytest.raises(FileFormatError, match="load_net"):
+            load_onnx(tmp_path / f"net.{ending}")
+
+    def test_two_initialisers_of_one_name(self, path):
+        write(path, [node("Gemm", ["x", "W"], ["y"])], [value("x", "N", 4)], ["y"], {"W": floats(4, 3)})
+        model = onnx.load(path)
+        model.graph.initializer.append(model.graph.initializer[0])
+        path.write_bytes(model.SerializeToString())
+        with pytest.raises(FileFormatError, match="two initialisers 'W'"):
+            load_onnx(path)
+
+    def test_no_inputs(self, path):
+        net = load_onnx(write(path, [node("Relu", ["w"], ["y"])], [], ["y"], {"w": floats(3)}))
+        assert net.forward().shape == (3,)
+        with pytest.raises(GraphError, match="has no inputs"):
+            net.predict(floats(2, 3))
 
     def test_no_file(self, path):
         with pytest.raises(FileNotFoundError):
