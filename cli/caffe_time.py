@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from handbrew.nets import Graph
 from handbrew.nets.caffe.select import select
 from handbrew.nets.caffe.text import read_net
+from handbrew.nets.profile import timed_calls
 from handbrew.solvers.caffe_lines import number, print_line
 from handbrew.solvers.caffe_samples import read_samples
 from handbrew.solvers.caffe_snapshot import load_into
@@ -38,7 +38,7 @@ def time(args: argparse.Namespace) -> None:
     seconds: dict[tuple[str, str], list[float]] = {}
     for name, layer in graph.children.items():
         for verb in ("forward", "backward"):
-            vars(layer)[verb] = _timed(getattr(layer, verb), seconds.setdefault((name, verb), []))
+            vars(layer)[verb] = timed_calls(getattr(layer, verb), seconds.setdefault((name, verb), []))
     print_line("*** Benchmark begins ***")
     print_line(f"Testing for {iterations} iterations.")
     forward, backward = 0.0, 0.0
@@ -63,16 +63,6 @@ def time(args: argparse.Namespace) -> None:
 def _ones(graph: Graph) -> Any:
     ones = [np.ones_like(graph.blobs[name]) for name in graph.outputs]
     return ones[0] if len(ones) == 1 else tuple(ones)
-
-
-def _timed(method: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
-    def timed(*args: Any, **kwargs: Any) -> Any:
-        start = perf_counter()
-        result = method(*args, **kwargs)
-        seconds.append(perf_counter() - start)
-        return result
-
-    return timed
 
 
 def _ms(seconds: float) -> str:

@@ -54,6 +54,7 @@ class Net(Layer):
     """
 
     open_shape: Any = None
+    several_inputs: tuple[str, ...] = ()  # their names, where there is more than one that is no target
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -113,8 +114,6 @@ class Net(Layer):
             return tuple(map(np.concatenate, zip(*parts, strict=True))) if len(parts) > 1 else parts[0]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    several_inputs: tuple[str, ...] = ()  # their names, where there is more than one that is no target
-
     def samples(self, X: Any) -> tuple[Array, ...]:
         """Return what ``predict`` is given as one array for each input.
 
@@ -125,9 +124,11 @@ class Net(Layer):
         """
         names = self.several_inputs
         if not names:
-            if isinstance(X, (tuple, list)) and len({np.shape(x) for x in X}) > 1:
-                raise ShapeError(f"{self.where}: expected one array of samples, got a {type(X).__name__} of {len(X)}")
-            return (np.asarray(X),)
+            try:
+                return (np.asarray(X),)
+            except ValueError as error:  # of arrays that have different shapes NumPy makes none
+                given = f"a {type(X).__name__} of {len(X)}"
+                raise ShapeError(f"{self.where}: expected one array of samples, got {given}") from error
         if isinstance(X, Mapping) and X.keys() == {*names}:
             X = [X[name] for name in names]
         if not isinstance(X, (tuple, list)) or len(X) != len(names):

@@ -50,7 +50,7 @@ def profile(net: Net, x: Any, y: Any, repeats: int) -> Profile:
     times: dict[tuple[str, str], list[float]] = {}
     for name, layer in net.children.items():
         for verb in ("forward", "backward"):
-            vars(layer)[verb] = _timed(getattr(layer, verb), times.setdefault((name, verb), []))
+            vars(layer)[verb] = timed_calls(getattr(layer, verb), times.setdefault((name, verb), []))
     for _ in range(repeats):
         net.forward(*given)
         net.backward(dy)
@@ -64,7 +64,9 @@ def _ones(output: Any) -> Any:
     return tuple(map(_ones, output)) if isinstance(output, tuple) else np.ones_like(output)
 
 
-def _timed(method: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
+def timed_calls(method: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
+    """The method, which notes how long each call takes."""
+
     def timed(*args: Any, **kwargs: Any) -> Any:
         start = perf_counter()
         result = method(*args, **kwargs)
